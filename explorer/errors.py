@@ -24,6 +24,8 @@ class InputError(ValueError):
         What was given there. Quoted in the sentence, cut to a readable length.
     accepted : str
         What the field takes, to be read after "takes": ``"a whole number from 1 to 10000"``.
+    sentence : str, optional
+        The whole sentence, where "got …, but takes …" does not say it.
 
     Examples
     --------
@@ -31,6 +33,6 @@ class InputError(ValueError):
     'steps: got 0, but takes a whole number from 1 to 10000.'
     """
 
-    def __init__(self, field: str, given: object, accepted: str) -> None:
+    def __init__(self, field: str, given: object, accepted: str, *, sentence: str | None = None) -> None:
         self.field, self.given, self.accepted = field, given, accepted
-        super().__init__(f"{field}: got {shown(given)}, but takes {accepted}.")
+        super().__init__(sentence or f"{field}: got {shown(given)}, but takes {accepted}.")

@@ -1,0 +1,88 @@
+"""The events of a burst: plain JSON-able dicts, the same in the store, the stream, on the command line and in notebooks.
+
+Every event has ``type``, ``run`` (id), ``seq`` (0, 1, 2 … without a gap) and ``time`` (seconds since the start). Numbers
+that are not finite are the strings ``"nan"``, ``"inf"`` and ``"-inf"``, so that a line is always valid JSON (RFC 8259,
+section 6, has no such numbers).
+
+=================  ================================================================================================
+type               fields beside the common four
+=================  ================================================================================================
+``run_started``    ``config`` (everything filled in), ``device`` (as :func:`explorer.devices.describe` gives it),
+                   ``versions``, ``trace`` (``parameter``, ``index``, ``shape``), ``lanes``: a list of ``name``,
+                   ``recipe``, ``support`` (``native`` or ``emulated``), ``parameters`` (count), ``scaled`` (whether a
+                   loss scale is in use) and ``formats`` (role in ``bits`` to format name)
+``step``           ``lane step loss scale skipped grad_norm step_ms samples_per_s`` and, when sampled, ``memory``,
+                   ``gradients``, ``bits``. ``step`` counts from 0; ``scale`` is null in a lane without scaler
+``diagnosis``      ``lane code sentence``: what happened, in words; a later one with the same lane and code replaces it
+``lane_finished``  ``lane reason`` (``done``), ``steps``, ``loss`` (mean of the last five), ``skipped``, ``seconds``
+``run_finished``   ``seconds``
+``run_failed``     ``kind`` (one of :data:`FAILURES`), ``message``: a sentence that a person can act on
+=================  ================================================================================================
+
+``memory`` holds bytes: ``weights master_weights gradients optimizer activations cast_cache total``, ``total`` the live
+peak of the step (:mod:`explorer.burst.memory`); on CUDA also ``allocator_peak`` and ``allocator_reserved``.
+``gradients`` holds shares of the activation gradients, as the compute format holds them: ``zero_fraction
+subnormal_fraction nonfinite_fraction lost_fraction``, and ``histogram`` (:mod:`explorer.burst.gradients`).
+``bits`` is a list of ``{role, format, code}`` (:mod:`explorer.burst.bits`).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from typing import Any
+
+Event = dict[str, Any]
+
+FAILURES = ("out-of-memory", "crashed", "timed-out", "cancelled", "invalid", "interrupted")
+"""What ``kind`` of a ``run_failed`` event can be."""
+
+ENDINGS = ("run_finished", "run_failed")
+"""Types of the event that ends a run: exactly one of them, the last."""
+
+
+def number(value: float | None) -> float | str | None:
+    """The value as an event holds it: itself where it is finite or None, else ``"nan"``, ``"inf"`` or ``"-inf"``."""
+    if value is None or math.isfinite(value):
+        return value
+    return str(float(value))
+
+
+def encode(event: Event) -> str:
+    """The event as one line of JSON, in ASCII and without a line break.
+
+    Raises
+    ------
+    ValueError
+        A number in it is not finite; :func:`number` should have been applied.
+    """
+    return json.dumps(event, allow_nan=False, separators=(",", ":"))
+
+
+class Stamp:
+    """Gives each event of one run its common fields: run, number and time.
+
+    Parameters
+    ----------
+    run : str
+        The run's id.
+    seq : int
+        Number of the next event.
+    started : float, optional
+        Reading of ``time.perf_counter`` at which the run began; now where it is left out.
+    """
+
+    def __init__(self, run: str, seq: int = 0, started: float | None = None) -> None:
+        self.run, self.seq = run, seq
+        self._started = time.perf_counter() if started is None else started
+
+    def __call__(self, type: str, **fields: Any) -> Event:
+        """The next event of that type."""
+        event = {"type": type, "run": self.run, "seq": self.seq, "time": self.elapsed(), **fields}
+        self.seq += 1
+        return event
+
+    def elapsed(self) -> float:
+        """Seconds since the run began, to the microsecond."""
+        return round(time.perf_counter() - self._started, 6)

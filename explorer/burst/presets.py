@@ -1,0 +1,112 @@
+"""Configurations that each show one thing in one click, with the question they answer.
+
+Their effects were measured on two CPU cores and are asserted by the tests.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from explorer.burst.config import BurstConfig, parse_config
+from explorer.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A named configuration. ``question`` is what a person may ask, ``answer`` what to look at while it runs."""
+
+    name: str
+    title: str
+    question: str
+    answer: str
+    settings: dict[str, Any]
+
+    def config(self) -> BurstConfig:
+        """The configuration, with everything filled in."""
+        return parse_config(self.settings)
+
+
+def _scaled(name: str, **scaler: Any) -> dict[str, Any]:
+    return {"name": name, "recipe": "fp16-amp", "scaler": scaler}
+
+
+_UNSCALED = _scaled("FP16, unscaled", enabled=False)
+_ALL_FOUR = [
+    {"name": "FP32", "recipe": "fp32"},
+    {"name": "BF16", "recipe": "bf16-amp"},
+    _UNSCALED,
+    _scaled("FP16, scaled"),
+]
+_DIGITS = {"model": "mlp", "batch_size": 64}
+
+PRESETS: dict[str, Preset] = {
+    preset.name: preset
+    for preset in (
+        Preset(
+            name="four-lanes",
+            title="FP32, BF16, FP16 and scaled FP16 side by side",
+            question="Do the halves train as well as float32?",
+            answer="All four losses end within a few percent, though nearly all unscaled FP16 gradients are subnormal.",
+            settings={"model": "gpt2-tiny", "steps": 60, "lanes": _ALL_FOUR},
+        ),
+        Preset(
+            name="scale-falls",
+            title="The scaler overflows and recovers",
+            question="What does a far too high initial scale cost?",
+            answer="One skipped step for every halving, and no NaN: the scaler finds its level by itself.",
+            settings={
+                **_DIGITS,
+                "steps": 100,
+                "lanes": [_scaled(f"from 2^{power}", init_scale=2.0**power) for power in (16, 24, 32, 40)],
+            },
+        ),
+        Preset(
+            name="underflow",
+            title="FP16 without scaling loses gradients",
+            question="When does FP16 lose its gradients?",
+            answer="With the loss weighted by 0.01 most unscaled FP16 gradients round to 0, and that lane learns less.",
+            settings={
+                "model": "gpt2-tiny",
+                "steps": 60,
+                "loss_weight": 0.01,
+                "clip_norm": None,
+                "lanes": _ALL_FOUR,
+            },
+        ),
+        Preset(
+            name="scale-grows",
+            title="The scale grows until it overflows",
+            question="How does the scale find its level?",
+            answer="A saw-tooth under the overflow limit: the shorter the growth interval, the more steps are skipped.",
+            settings={
+                **_DIGITS,
+                "steps": 150,
+                "lanes": [
+                    *(_scaled(f"growth interval {steps}", growth_interval=steps) for steps in (2, 5, 10)),
+                    _scaled("growth interval 2000"),
+                ],
+            },
+        ),
+        Preset(
+            name="underflow-mlp",
+            title="Lost gradients in three seconds",
+            question="How does it look when FP16 cannot learn at all?",
+            answer="With the loss weighted by 0.00001 the unscaled lane's gradients are all but gone; scaling brings them back.",
+            settings={**_DIGITS, "steps": 150, "loss_weight": 1e-5, "clip_norm": None, "lanes": _ALL_FOUR},
+        ),
+    )
+}
+
+
+def get_preset(name: str) -> Preset:
+    """The preset of that name.
+
+    Raises
+    ------
+    InputError
+        There is no such preset; the sentence lists those there are.
+    """
+    if name not in PRESETS:
+        raise InputError("preset", name, "one of " + ", ".join(PRESETS))
+    return PRESETS[name]

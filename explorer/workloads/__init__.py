@@ -1,0 +1,9 @@
+"""What is trained: models and the data that feeds them.
+
+:mod:`explorer.workloads.catalogue` describes them as torch-free data; the modules that build them import torch (and
+Transformers, scikit-learn) when a burst starts, in the process that trains.
+"""
+
+from explorer.workloads.catalogue import DATASETS, MODELS, Dataset, Model, get_model, model_names
+
+__all__ = ["DATASETS", "MODELS", "Dataset", "Model", "get_model", "model_names"]
