@@ -1,8 +1,8 @@
-"""The events of a burst: plain JSON-able dicts, the same in the store, the stream, on the command line and in notebooks.
+"""The events of a burst: plain JSON-able dicts, the same in store, stream, command line and notebook.
 
-Every event has ``type``, ``run`` (id), ``seq`` (0, 1, 2 … without a gap) and ``time`` (seconds since the start). Numbers
-that are not finite are the strings ``"nan"``, ``"inf"`` and ``"-inf"``, so that a line is always valid JSON (RFC 8259,
-section 6, has no such numbers).
+Every event has ``type``, ``run`` (id), ``seq`` (0, 1, 2 … without a gap) and ``time`` (seconds since the start).
+Numbers that are not finite are the strings ``"nan"``, ``"inf"`` and ``"-inf"``, so that a line is always valid JSON
+(RFC 8259, section 6, has no such numbers).
 
 =================  ================================================================================================
 type               fields beside the common four

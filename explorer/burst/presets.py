@@ -92,7 +92,7 @@ PRESETS: dict[str, Preset] = {
             name="underflow-mlp",
             title="Lost gradients in three seconds",
             question="How does it look when FP16 cannot learn at all?",
-            answer="With the loss weighted by 0.00001 the unscaled lane's gradients are all but gone; scaling brings them back.",
+            answer="With the loss weighted by 0.00001 unscaled FP16 has hardly a gradient left; scaled, it learns.",
             settings={**_DIGITS, "steps": 150, "loss_weight": 1e-5, "clip_norm": None, "lanes": _ALL_FOUR},
         ),
     )
