@@ -14,6 +14,8 @@ class Dataset:
     name: str
     label: str
     summary: str
+    module: str
+    """Where its ``batches`` function is, imported when a burst starts."""
     real_valued: bool
     """Whether its inputs are real numbers, which ``input_scale`` can multiply (tokens are not)."""
 
@@ -40,8 +42,20 @@ class Model:
 DATASETS: dict[str, Dataset] = {
     dataset.name: dataset
     for dataset in (
-        Dataset("digits", "Handwritten digits", "1,797 real 8 × 8 images from scikit-learn, pixels from 0 to 1.", True),
-        Dataset("text", "English text", "The help topics of Python's standard library, byte by byte.", False),
+        Dataset(
+            name="digits",
+            label="Handwritten digits",
+            summary="1,797 real 8 × 8 images from scikit-learn, pixels from 0 to 1.",
+            module="explorer.workloads.vision",
+            real_valued=True,
+        ),
+        Dataset(
+            name="text",
+            label="English text",
+            summary="The help topics of Python's standard library, byte by byte.",
+            module="explorer.workloads.language",
+            real_valued=False,
+        ),
     )
 }
 
@@ -69,10 +83,10 @@ MODELS: dict[str, Model] = {
         Model(
             name="cnn",
             label="CNN",
-            summary="Two 3 × 3 convolutions and a linear layer on the digits, 25 thousand parameters.",
+            summary="Two 3 × 3 convolutions and a linear layer, 10 thousand parameters.",
             data="digits",
             builder="explorer.workloads.vision:cnn",
-            traced="2.weight",
+            traced="3.weight",
             longest_sequence=None,
         ),
     )
