@@ -1,0 +1,223 @@
+"""Which half-precision kernels a device should use, chosen by measuring, and the context that puts them in place.
+
+On a CPU without AVX512-BF16, AVX512-FP16 or AMX, PyTorch's own half products run at a hundredth of float32's speed;
+on one that has them, bf16 may run at three times float32's. :func:`measure` finds out in a fraction of a second, and
+:func:`kernels` is then either a null context or :class:`explorer.devices.intercept.HalfKernels`, which multiplies in
+float32 and rounds once. What is computed is the same on either path: products accumulated in float32.
+"""
+
+import contextlib
+import functools
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from explorer.devices import products
+from explorer.devices.intercept import HalfKernels
+
+How = Literal["native", "emulated", "missing"]
+
+DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
+"""Half formats by the names of ``explorer.formats``."""
+
+ADVANTAGE = 1.25
+"""How many times faster the emulated product must be before it is chosen: noise must not decide between equals."""
+
+SIZE = 256
+"""Edge of the square matrices that are timed on a CPU: 0.1 GFLOP forward and backward, 0.1 s at 1 GFLOP/s."""
+
+ACCELERATOR_SIZE = 2048
+"""Edge of the square matrices on an accelerator, where smaller ones time the launch of the kernels."""
+
+PROBE_SIZE = 64
+"""Edge of the matrices multiplied first: warms up, and tells in milliseconds whether the native product is hopeless."""
+
+HOPELESS = 16.0
+"""A native product this many times slower than the emulated one at :data:`PROBE_SIZE` is timed once, not repeated."""
+
+BUDGET_S = 0.2
+"""Seconds after which no further repetition of one format's timing is started."""
+
+
+@dataclass(frozen=True)
+class FormatSupport:
+    """How one half format is multiplied on one device.
+
+    Attributes
+    ----------
+    format : str
+        ``"fp16"`` or ``"bf16"``.
+    how : {"native", "emulated", "missing"}
+        Whether products run on PyTorch's own half kernels, in float32 rounded once, or not at all (accelerators only).
+    native_gflops, emulated_gflops : float or None
+        10⁹ floating-point operations a second in a linear layer's forward and backward products on either path, casts
+        included; None where the choice was forced or the path does not exist.
+    """
+
+    format: str
+    how: How
+    native_gflops: float | None = None
+    emulated_gflops: float | None = None
+
+    @property
+    def ratio(self) -> float | None:
+        """Native speed over emulated speed, above 1 where the native product is the faster; None if not measured."""
+        if not self.native_gflops or not self.emulated_gflops:
+            return None
+        return self.native_gflops / self.emulated_gflops
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields and ``ratio``, ready for JSON."""
+        return asdict(self) | {"ratio": self.ratio}
+
+
+@dataclass(frozen=True)
+class HalfSupport:
+    """How both half formats are multiplied on one device: what :func:`measure` finds."""
+
+    fp16: FormatSupport
+    bf16: FormatSupport
+
+    def of(self, dtype: torch.dtype) -> FormatSupport:
+        """The entry of ``torch.float16`` or ``torch.bfloat16``; KeyError for another dtype."""
+        return {torch.float16: self.fp16, torch.bfloat16: self.bf16}[dtype]
+
+    @property
+    def emulated(self) -> frozenset[torch.dtype]:
+        """The dtypes whose products run in float32."""
+        return frozenset(dtype for dtype in DTYPES.values() if self.of(dtype).how == "emulated")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Both entries by format name, ready for JSON."""
+        return {"fp16": self.fp16.as_dict(), "bf16": self.bf16.as_dict()}
+
+
+def measure(device: torch.device | str = "cpu", force: Literal["native", "emulated"] | None = None) -> HalfSupport:
+    """Time a linear layer's three products on both paths and choose for each format.
+
+    Takes some tens of milliseconds a format and less than a second in all, even where the native product is 150 times
+    slower. Both paths are timed in turn and the fastest repetition of each counts, so that another process on the
+    machine slows down both or neither.
+
+    Parameters
+    ----------
+    device : torch.device or str
+        Where to multiply. On anything but a CPU the choice is native (or missing, where the product fails).
+    force : {"native", "emulated"}, optional
+        Choose this for both formats on a CPU and measure nothing.
+
+    Returns
+    -------
+    HalfSupport
+    """
+    device = torch.device(device)
+    if force is not None and device.type == "cpu":
+        return HalfSupport(*(FormatSupport(name, force) for name in DTYPES))
+    return HalfSupport(*(_measure_format(name, device) for name in DTYPES))
+
+
+def measured(device: torch.device | str = "cpu") -> HalfSupport:
+    """What :func:`measure` found for the device when this process first asked."""
+    return _measured(str(device))
+
+
+@functools.lru_cache(maxsize=16)
+def _measured(device: str) -> HalfSupport:
+    return measure(device)
+
+
+def kernels(
+    device: torch.device | str,
+    dtypes: torch.dtype | Iterable[torch.dtype] | None = None,
+    *,
+    support: HalfSupport | None = None,
+    force: Literal["native", "emulated"] | None = None,
+) -> contextlib.AbstractContextManager[HalfKernels | None]:
+    """The context to enter around a training step, forward and backward, that computes in half precision.
+
+    Parameters
+    ----------
+    device : torch.device or str
+        Where the step runs. Anything but a CPU gets a null context.
+    dtypes : torch.dtype or iterable of torch.dtype, optional
+        What the step computes in; default both half formats. A step that computes in neither gets a null context.
+    support : HalfSupport, optional
+        What was measured; default :func:`measured`, which measures on the first call.
+    force : {"native", "emulated"}, optional
+        Overrule what was measured.
+
+    Returns
+    -------
+    context manager
+        Entering it gives the :class:`~explorer.devices.intercept.HalfKernels`, or None where PyTorch's own kernels
+        are used. One object can be entered again for each step, but by one thread at a time.
+
+    Examples
+    --------
+    >>> with kernels("cpu", torch.bfloat16):
+    ...     with torch.autocast("cpu", torch.bfloat16):
+    ...         loss = model(batch)
+    ...     loss.backward()
+    """
+    wanted = frozenset([dtypes] if isinstance(dtypes, torch.dtype) else DTYPES.values() if dtypes is None else dtypes)
+    wanted &= frozenset(DTYPES.values())
+    if torch.device(device).type != "cpu" or not wanted or force == "native":
+        return contextlib.nullcontext()
+    if force is None:
+        wanted &= (support or measured()).emulated
+    return HalfKernels(wanted) if wanted else contextlib.nullcontext()
+
+
+def _measure_format(name: str, device: torch.device) -> FormatSupport:
+    dtype = DTYPES[name]
+    paths: dict[str, Callable] = {"native": torch.nn.functional.linear, "emulated": products.Linear.apply}
+    # Timing must not move the random state of a burst that measures before it draws its weights.
+    generator = torch.Generator(device="cpu").manual_seed(0)
+
+    def matrices(size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        drawn = torch.randn(4, size, size, generator=generator).to(device, dtype)
+        return drawn[0].requires_grad_(), drawn[1].requires_grad_(), drawn[2, 0].requires_grad_(), drawn[3]
+
+    try:
+        with torch.enable_grad(), products.exactly():
+            probe = matrices(PROBE_SIZE)
+            for path in paths.values():
+                _seconds(path, *probe)
+            probed = {path: min(_seconds(function, *probe) for _ in range(2)) for path, function in paths.items()}
+            hopeless = device.type == "cpu" and probed["native"] > HOPELESS * probed["emulated"]
+
+            tensors = matrices(SIZE if device.type == "cpu" else ACCELERATOR_SIZE)
+            _seconds(paths["emulated"], *tensors)
+            if not hopeless:
+                _seconds(paths["native"], *tensors)
+            times: dict[str, list[float]] = {path: [] for path in paths}
+            start = time.perf_counter()
+            while len(times["native"]) < 8 and (not times["native"] or time.perf_counter() - start < BUDGET_S):
+                for path, function in paths.items():
+                    if not (hopeless and times[path] and path == "native"):
+                        times[path].append(_seconds(function, *tensors))
+                if hopeless and len(times["emulated"]) >= 8:
+                    break
+    except RuntimeError:
+        # An accelerator may lack a format altogether (MPS before macOS 14 has no bf16); every CPU build has both.
+        if device.type == "cpu":
+            raise
+        return FormatSupport(name, "missing")
+    gflop = 3 * 2 * tensors[0].shape[0] ** 3 / 1e9
+    native, emulated = (gflop / min(times[path]) for path in ("native", "emulated"))
+    how: How = "emulated" if device.type == "cpu" and emulated > ADVANTAGE * native else "native"
+    return FormatSupport(name, how, native, emulated)
+
+
+def _seconds(linear: Callable, x: Tensor, weight: Tensor, bias: Tensor, grad: Tensor) -> float:
+    """Seconds of one forward and backward pass of a linear layer."""
+    synchronize = torch.accelerator.synchronize if x.device.type != "cpu" else lambda: None
+    synchronize()
+    start = time.perf_counter()
+    torch.autograd.grad(linear(x, weight, bias), (x, weight, bias), grad)
+    synchronize()
+    return time.perf_counter() - start
