@@ -31,8 +31,8 @@ class HalfKernels(TorchFunctionMode):
     copy of a parameter being made once for a forward pass; without autocast, calls whose operands are half already are
     taken. Everything else (float32, other devices, tensor subclasses, ``out=``) passes through untouched.
 
-    Enter it around the whole step, forward and backward, so that layers recomputed in backward (gradient
-    checkpointing) take the same kernels again.
+    Enter it around the whole step, forward and backward: a layer that gradient checkpointing recomputes in backward
+    must take the same kernels again, for checkpointing matches what they save by order alone.
 
     Parameters
     ----------
@@ -324,6 +324,11 @@ def _see_through(func: types.FunctionType) -> Callable:
 
 SEEN_THROUGH: dict[Callable, Callable] = {
     func: _see_through(func)
-    for func in (Tensor.backward, torch.autograd.grad, torch.nn.functional.multi_head_attention_forward)
+    for func in (
+        Tensor.backward,
+        torch.autograd.backward,
+        torch.autograd.grad,
+        torch.nn.functional.multi_head_attention_forward,
+    )
 }
 """Python functions inside which the mode stays on: a mode is off while it handles a call, and these make more calls."""
