@@ -1,0 +1,88 @@
+"""The HTTP routes beside Gradio's own: a run's live stream, a run's events, and the health check."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, HTTPException, Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+
+from explorer.sessions.session import Session
+from explorer.sessions.store import RunRecord, Store
+
+NO_BUFFERING = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
+"""Proxies (nginx by the second header) must pass each frame on at once."""
+
+
+def router(session: Session, store: Store, dependencies: Sequence[Any] = ()) -> APIRouter:
+    """The routes, to be mounted with ``demo.launch(app_kwargs={"routes": list(router.routes)})``.
+
+    Parameters
+    ----------
+    session : Session
+        Whose runs are streamed and whose health is told.
+    store : Store
+        Where runs are read.
+    dependencies : sequence, optional
+        FastAPI dependencies of the routes under ``/runs``, such as one that asks for a login. ``/healthz`` stays open.
+    """
+    routes = APIRouter()
+    guarded = list(dependencies)
+
+    # Checked before the response begins: an error inside a stream would come after the status 200.
+    def recorded(run: str) -> RunRecord:
+        record = store.get(run)
+        if record is None:
+            raise HTTPException(
+                404, f"There is no run {run[:40]!r} here. It may have been recorded on another machine."
+            )
+        return record
+
+    Recorded = Annotated[RunRecord, Depends(recorded)]
+
+    @routes.get("/runs/{run}/events", dependencies=guarded)
+    async def events(
+        record: Recorded, last_event_id: Annotated[str | None, Header()] = None, after: str | None = None
+    ) -> StreamingResponse:
+        """The run's frames as server-sent events, from the first one or from where the browser was cut off."""
+        # A browser that reconnects repeats the address, so the header is the newer of the two.
+        seen = next((number for number in map(_number, (last_event_id, after)) if number is not None), -1)
+        return StreamingResponse(
+            session.hub.watch(record.id, seen), media_type="text/event-stream", headers=NO_BUFFERING
+        )
+
+    # HEAD asks whether there is such a run: an EventSource does not say why it was refused.
+    @routes.api_route("/runs/{run}.jsonl", methods=["GET", "HEAD"], dependencies=guarded)
+    def lines(record: Recorded, request: Request) -> Response:
+        """All recorded events of the run, one JSON object a line; of a run that goes on, those there are."""
+        headers = {"Content-Disposition": f'attachment; filename="{record.id}.jsonl"', "Cache-Control": "no-cache"}
+        if request.method == "HEAD":
+            return Response(media_type="application/x-ndjson", headers=headers)
+        body = (line + "\n" for line in store.iterate(record.id))
+        return StreamingResponse(_in_blocks(body), media_type="application/x-ndjson", headers=headers)
+
+    @routes.get("/healthz")
+    def health() -> JSONResponse:
+        """Whether the server is well, for a load balancer and for a person."""
+        return JSONResponse(session.health(), headers={"Cache-Control": "no-cache"})
+
+    return routes
+
+
+def _number(text: str | None) -> int | None:
+    """The number of an event, or None for anything else that a client may have sent."""
+    if text is None or not (text.isascii() and text.isdigit() and len(text) <= 18):
+        return None
+    return int(text)
+
+
+def _in_blocks(lines: Any, size: int = 65_536) -> Any:
+    """Lines joined to larger pieces: each piece that is sent costs a thread switch."""
+    block: list[str] = []
+    length = 0
+    for line in lines:
+        block.append(line)
+        length += len(line)
+        if length >= size:
+            yield "".join(block)
+            block, length = [], 0
+    yield "".join(block)
