@@ -27,20 +27,23 @@ DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
 ADVANTAGE = 1.25
 """How many times faster the emulated product must be before it is chosen: noise must not decide between equals."""
 
-SIZE = 256
-"""Edge of the square matrices that are timed on a CPU: 0.1 GFLOP forward and backward, 0.1 s at 1 GFLOP/s."""
+SIZE = 192
+"""Edge of the square matrices that are timed on a CPU: 42 MFLOP forward and backward, 42 ms at 1 GFLOP/s."""
 
 ACCELERATOR_SIZE = 2048
 """Edge of the square matrices on an accelerator, where smaller ones time the launch of the kernels."""
 
-PROBE_SIZE = 64
-"""Edge of the matrices multiplied first: warms up, and tells in milliseconds whether the native product is hopeless."""
+ROUNDS = 8
+"""How often each path is timed where neither is decidedly slower."""
 
-HOPELESS = 16.0
-"""A native product this many times slower than the emulated one at :data:`PROBE_SIZE` is timed once, not repeated."""
+LEAST_ROUNDS = 3
+"""How often each path is timed in any case: a busy machine can hold up a single round twelvefold."""
 
-BUDGET_S = 0.2
-"""Seconds after which no further repetition of one format's timing is started."""
+DECIDED = 4.0
+"""A path this many times slower than the other is not timed again."""
+
+BUDGET_S = 0.1
+"""Seconds after which no further round of one format is started."""
 
 
 @dataclass(frozen=True)
@@ -99,9 +102,9 @@ class HalfSupport:
 def measure(device: torch.device | str = "cpu", force: Literal["native", "emulated"] | None = None) -> HalfSupport:
     """Time a linear layer's three products on both paths and choose for each format.
 
-    Takes some tens of milliseconds a format and less than a second in all, even where the native product is 150 times
-    slower. Both paths are timed in turn and the fastest repetition of each counts, so that another process on the
-    machine slows down both or neither.
+    Takes some tens of milliseconds a format, and 0.2 s more where this process uses PyTorch's half kernels for the
+    first time; less than a second in all even where they are 150 times slower. Both paths are timed in turn and the
+    fastest round of each counts, so that another process on the machine slows down both or neither.
 
     Parameters
     ----------
@@ -174,43 +177,35 @@ def kernels(
 
 def _measure_format(name: str, device: torch.device) -> FormatSupport:
     dtype = DTYPES[name]
+    size = SIZE if device.type == "cpu" else ACCELERATOR_SIZE
     paths: dict[str, Callable] = {"native": torch.nn.functional.linear, "emulated": products.Linear.apply}
+    times: dict[str, list[float]] = {path: [] for path in paths}
     # Timing must not move the random state of a burst that measures before it draws its weights.
     generator = torch.Generator(device="cpu").manual_seed(0)
-
-    def matrices(size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        drawn = torch.randn(4, size, size, generator=generator).to(device, dtype)
-        return drawn[0].requires_grad_(), drawn[1].requires_grad_(), drawn[2, 0].requires_grad_(), drawn[3]
-
     try:
+        drawn = torch.randn(4, size, size, generator=generator).to(device, dtype)
+        x, weight, bias = (t.requires_grad_() for t in (drawn[0], drawn[1], drawn[2, 0]))
+        # A context of the caller (autocast, no_grad) must not decide what is timed.
         with torch.enable_grad(), products.exactly():
-            probe = matrices(PROBE_SIZE)
-            for path in paths.values():
-                _seconds(path, *probe)
-            probed = {path: min(_seconds(function, *probe) for _ in range(2)) for path, function in paths.items()}
-            hopeless = device.type == "cpu" and probed["native"] > HOPELESS * probed["emulated"]
-
-            tensors = matrices(SIZE if device.type == "cpu" else ACCELERATOR_SIZE)
-            _seconds(paths["emulated"], *tensors)
-            if not hopeless:
-                _seconds(paths["native"], *tensors)
-            times: dict[str, list[float]] = {path: [] for path in paths}
-            start = time.perf_counter()
-            while len(times["native"]) < 8 and (not times["native"] or time.perf_counter() - start < BUDGET_S):
+            for played in range(ROUNDS + 1):
                 for path, function in paths.items():
-                    if not (hopeless and times[path] and path == "native"):
-                        times[path].append(_seconds(function, *tensors))
-                if hopeless and len(times["emulated"]) >= 8:
+                    times[path].append(_seconds(function, x, weight, bias, drawn[3]))
+                if played == 0:
+                    # The first round loads the kernels, which may take longer than all others; it does not count.
+                    times, start = {path: [] for path in paths}, time.perf_counter()
+                    continue
+                native, emulated = min(times["native"]), min(times["emulated"])
+                decided = max(native, emulated) > DECIDED * min(native, emulated)
+                if played >= LEAST_ROUNDS and (decided or time.perf_counter() - start > BUDGET_S):
                     break
     except RuntimeError:
         # An accelerator may lack a format altogether (MPS before macOS 14 has no bf16); every CPU build has both.
         if device.type == "cpu":
             raise
         return FormatSupport(name, "missing")
-    gflop = 3 * 2 * tensors[0].shape[0] ** 3 / 1e9
-    native, emulated = (gflop / min(times[path]) for path in ("native", "emulated"))
-    how: How = "emulated" if device.type == "cpu" and emulated > ADVANTAGE * native else "native"
-    return FormatSupport(name, how, native, emulated)
+    how: How = "emulated" if device.type == "cpu" and native > ADVANTAGE * emulated else "native"
+    gflop = 3 * 2 * size**3 / 1e9
+    return FormatSupport(name, how, gflop / native, gflop / emulated)
 
 
 def _seconds(linear: Callable, x: Tensor, weight: Tensor, bias: Tensor, grad: Tensor) -> float:

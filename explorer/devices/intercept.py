@@ -20,6 +20,9 @@ from explorer.devices import products
 FLASH_ATTENTION = 1
 """``torch.nn.attention.SDPBackend.FLASH_ATTENTION`` as ``torch._fused_sdp_choice`` returns it."""
 
+PLAIN = (Tensor, Parameter)
+"""Types without kernels of their own."""
+
 NATIVE = object()
 """What a handler returns when PyTorch's own kernel should take the call."""
 
@@ -44,14 +47,21 @@ class HalfKernels(TorchFunctionMode):
         super().__init__()
         self.dtypes = frozenset(dtypes)
         self._casts: dict[tuple[int, torch.dtype, bool], tuple[Tensor, int, Tensor]] = {}
+        self._depth = 0
 
     @property
     def cast_cache_bytes(self) -> int:
         """Bytes of half-precision copies of parameters held now, as autocast's own cache would hold them."""
         return sum(cast.nbytes for _, _, cast in self._casts.values())
 
+    def __enter__(self) -> "HalfKernels":
+        self._depth += 1
+        return super().__enter__()
+
     def __exit__(self, *exception: object) -> None:
-        self._casts.clear()
+        self._depth -= 1
+        if not self._depth:
+            self._casts.clear()
         super().__exit__(*exception)
 
     def __torch_function__(
@@ -66,7 +76,7 @@ class HalfKernels(TorchFunctionMode):
                 result = handler(self, *args, **kwargs)
                 if result is not NATIVE:
                     return result
-        elif func in SEEN_THROUGH:
+        elif func in SEEN_THROUGH and all(kind in PLAIN for kind in types):
             backward = func is not torch.nn.functional.multi_head_attention_forward
             if backward:
                 # Casts that only the graph still needs should die with it, layer by layer, as after autocast's exit.
@@ -117,7 +127,7 @@ class HalfKernels(TorchFunctionMode):
 
 def _plain(tensor: Any) -> bool:
     """Whether this is a dense CPU tensor and no subclass with kernels of its own."""
-    return type(tensor) in (Tensor, Parameter) and tensor.device.type == "cpu" and tensor.layout is torch.strided
+    return type(tensor) in PLAIN and tensor.device.type == "cpu" and tensor.layout is torch.strided
 
 
 AUTOCAST_TAKES = (torch.float32, torch.float16, torch.bfloat16)
