@@ -1,0 +1,111 @@
+"""The named endpoints, for ``gradio_client`` and whatever else speaks Gradio's API: what the buttons do, typed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypedDict
+
+import gradio as gr
+
+from explorer.errors import InputError
+from explorer.sessions import Session, Store
+
+MOST_RUNS = 100
+
+
+class Submitted(TypedDict):
+    """A run that was taken on."""
+
+    run: str
+    joined: bool
+    position: int
+
+
+class Status(TypedDict):
+    """How a run stands; ``state`` is one of queued, running, finished, failed, cancelled, interrupted."""
+
+    state: str
+    step: int
+    steps: int
+    message: str
+
+
+class Listed(TypedDict):
+    """One recorded run; ``created`` and ``ended`` are seconds since the epoch."""
+
+    run: str
+    state: str
+    step: int
+    steps: int
+    created: float
+    ended: float | None
+    config: dict[str, Any]
+
+
+def build(session: Session, store: Store) -> None:
+    """Add the endpoints to the Blocks that is being built."""
+
+    def submit_burst(config: dict[str, Any]) -> Submitted:
+        """Start a burst.
+
+        Args:
+            config: The burst's config, as the documentation of BurstConfig has it; only lanes must be given.
+
+        Returns:
+            The run's id, whether it is one that was going already, and how many runs come first.
+        """
+        taken = _told(session.submit, config)
+        return {"run": taken.run, "joined": taken.joined, "position": taken.position}
+
+    def cancel_run(run: str) -> bool:
+        """Stop a burst, or take it out of the queue.
+
+        Args:
+            run: The run's id.
+
+        Returns:
+            Whether there was something to stop.
+        """
+        return _told(session.cancel, run)
+
+    def run_status(run: str) -> Status:
+        """How far a burst is.
+
+        Args:
+            run: The run's id.
+
+        Returns:
+            Its state, the steps done and to do, and a message where it failed or waits.
+        """
+        status = _told(session.status, run)
+        return {field: status[field] for field in Status.__annotations__}
+
+    def list_runs() -> list[Listed]:
+        """The latest recorded bursts, newest first.
+
+        Returns:
+            At most 100 of them, each with its config.
+        """
+        return [
+            {
+                "run": record.id,
+                "state": record.state,
+                "step": record.steps_done,
+                "steps": record.steps,
+                "created": record.created,
+                "ended": record.ended,
+                "config": record.config,
+            }
+            for record in store.list(MOST_RUNS)
+        ]
+
+    for function in (submit_burst, cancel_run, run_status, list_runs):
+        gr.api(function, api_name=function.__name__)
+
+
+def _told(function: Callable[[Any], Any], given: Any) -> Any:
+    """The answer, or the sentence about bad input as Gradio's error, which arrives whole at the client."""
+    try:
+        return function(given)
+    except InputError as error:
+        raise gr.Error(str(error)) from None

@@ -1,0 +1,148 @@
+"""The Lab: settings at the left, four live panels, and what happened."""
+
+from __future__ import annotations
+
+import html
+import itertools
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import gradio as gr
+
+from explorer import formats
+from explorer.burst.config import BurstConfig, parse_config
+from explorer.burst.presets import PRESETS, get_preset
+from explorer.errors import InputError
+from explorer.recipes import get as get_recipe
+from explorer.sessions import Session, Store
+from explorer.ui import links, settings, static_files
+
+DEFAULT_PRESET = "four-lanes"
+FAILED = "Something went wrong on the server, and its log says what. Nothing was started."
+
+log = logging.getLogger(__name__)
+_counter = itertools.count(1)
+
+
+def build(demo: gr.Blocks, session: Session, store: Store) -> None:
+    """Lay out the page and tie its events."""
+    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    with gr.Sidebar(width=312, elem_id="lab-sidebar") as sidebar:
+        choices = [(preset.title, preset.name) for preset in PRESETS.values()]
+        preset = gr.Dropdown(choices, value=DEFAULT_PRESET, label="Preset", filterable=False, elem_id="lab-preset")
+        with gr.Row(elem_classes="lab-buttons"):
+            run = gr.Button("▶ Run", variant="primary", elem_id="lab-run", min_width=60)
+            stop = gr.Button("■ Stop", elem_id="lab-stop", min_width=60)
+        alert = gr.HTML("", html_template=ALERT, padding=False, elem_id="lab-alert")
+        form = settings.build(get_preset(DEFAULT_PRESET).config())
+        share = gr.Button("copy a link to these settings", size="sm", elem_id="lab-share")
+    panel = _panel(session)
+
+    run.click(partial(_submit, session, form), form.inputs, [panel, alert], **quiet)
+    # The panel knows its run, also where an address opened it and Gradio was never asked.
+    stop.click(None, js="() => { document.dispatchEvent(new Event('lab:stop')); }", **quiet)
+    share.click(partial(_link, form), form.inputs, [panel, alert], **quiet)
+    preset.input(partial(_choose, form), preset, [panel, alert, *form.outputs], **quiet)
+    model = form.fields["model"]
+    model.input(settings.fill_model, model, form.model_outputs, **quiet)
+    form.add.click(_on_values(settings.add_lane, form), form.inputs, form.lane_outputs, **quiet)
+    for index, lane in enumerate(form.lanes):
+        removed = _on_values(settings.remove_lane, form, index=index)
+        lane.remove.click(removed, form.inputs, form.lane_outputs, **quiet)
+        lane.fields["recipe"].input(_scaler_shown, lane.fields["recipe"], lane.scaler, **quiet)
+
+    # Not a partial: Gradio finds a wanted request by the annotation.
+    def open_page(request: gr.Request) -> list[Any]:
+        return _open(store, form, request.query_params)
+
+    demo.load(open_page, None, [panel, alert, *form.outputs], **quiet)
+    demo.load(None, None, sidebar, js="() => ({__type__: 'update', open: innerWidth > 768})", **quiet)
+
+
+ALERT = '<p class="lab-alert" role="alert">${value}</p>'
+"""The value is escaped in Python: what a person typed is part of the sentence."""
+
+
+def _panel(session: Session) -> gr.HTML:
+    module = static_files.module_address("lab.js")
+
+    def run_status(run: str) -> dict[str, Any]:
+        """How a run stands that has not begun."""
+        return session.status(run)
+
+    def cancel_run(run: str) -> bool:
+        """Stop a run."""
+        return session.cancel(run)
+
+    return gr.HTML(
+        value=None,
+        html_template=static_files.text("lab.html").replace("@PLOTLY@", static_files.plotly_address()),
+        js_on_load=f"import(new URL('{module}', document.baseURI)).then((m) => m.mount(element, props, watch, server))",
+        apply_default_css=False,
+        elem_id="lab-panel",
+        server_functions=[run_status, cancel_run],
+        preset=DEFAULT_PRESET,
+        presets={name: {"question": one.question, "answer": one.answer} for name, one in PRESETS.items()},
+        formats=formats.catalogue(),
+        link=None,
+    )
+
+
+def _submit(session: Session, form: settings.Form, *values: Any) -> tuple[Any, Any]:
+    """Run: the panel gets the run's id, or the alert the sentence that says what is wrong."""
+    try:
+        taken = session.submit(settings.read(form, values))
+    except InputError as error:
+        return gr.skip(), html.escape(str(error))
+    except Exception:
+        log.exception("A run could not be submitted")
+        return gr.skip(), FAILED
+    # The counter makes the value differ from the last one: an equal one would not reach the panel.
+    return {"id": taken.run, "n": next(_counter), "position": taken.position}, ""
+
+
+def _link(form: settings.Form, *values: Any) -> tuple[Any, Any]:
+    """The settings as a link, which the panel puts on the clipboard."""
+    try:
+        config = parse_config(settings.read(form, values))
+    except InputError as error:
+        return gr.skip(), html.escape(str(error))
+    return gr.update(link={"config": links.encode_config(config), "n": next(_counter)}), ""
+
+
+def _choose(form: settings.Form, name: str) -> list[Any]:
+    """A preset was chosen: all settings follow."""
+    return [gr.update(preset=name), "", *settings.fill(form, get_preset(name).config())]
+
+
+def _open(store: Store, form: settings.Form, query: Any) -> list[Any]:
+    """What the page's address asks for: a run's settings, a config, a preset."""
+    nothing = [gr.skip()] * (2 + len(form.outputs))
+    try:
+        config = _asked_for(store, query)
+    except InputError as error:
+        return [gr.skip(), html.escape(str(error)), *nothing[2:]]
+    return [gr.skip(), "", *settings.fill(form, config)] if config else nothing
+
+
+def _asked_for(store: Store, query: Any) -> BurstConfig | None:
+    if run := query.get("run"):
+        record = store.get(run)
+        # The panel itself says that a run is not known.
+        return record and parse_config(record.config)
+    if config := query.get("config"):
+        return links.decode_config(config)
+    if preset := query.get("preset"):
+        return get_preset(preset).config()
+    return None
+
+
+def _scaler_shown(recipe: str) -> Any:
+    return gr.update(visible=get_recipe(recipe).scaler)
+
+
+def _on_values(handler: Callable[..., Any], form: settings.Form, **more: Any) -> Callable[..., Any]:
+    """A handler of all the form's values, which Gradio hands over one by one."""
+    return lambda *values: handler(form, values, **more)

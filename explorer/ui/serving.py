@@ -1,0 +1,71 @@
+"""Serving the app: Gradio's server with the run routes and the pages' own files beside it."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from explorer.errors import InputError
+from explorer.sessions import Session, Store
+from explorer.sessions.routes import router as run_routes
+from explorer.ui import static_files
+from explorer.ui.theme import THEME
+
+STYLES = ("tokens.css", "page.css", "sidebar.css", "lab.css")
+
+
+def launch(
+    demo: gr.Blocks,
+    session: Session,
+    store: Store,
+    *,
+    host: str,
+    port: int | None = None,
+    share: bool = False,
+    root_path: str | None = None,
+) -> str:
+    """Serve the app from a thread of its own; its address.
+
+    Parameters
+    ----------
+    demo : gradio.Blocks
+        As :func:`explorer.ui.build` makes it.
+    session, store
+        Where its runs go.
+    host : str
+        The interface to listen on.
+    port : int, optional
+        The port; Gradio's first free one from 7860 on where it is left out.
+    share : bool
+        Whether to ask for a public address.
+    root_path : str, optional
+        The path under which a proxy serves the app.
+
+    Raises
+    ------
+    InputError
+        The port is taken, or the host is none of this machine's.
+    """
+    routes = [*run_routes(session, store).routes, *static_files.router().routes]
+    try:
+        _, local, public = demo.launch(
+            server_name=host,
+            server_port=port,
+            share=share,
+            root_path=root_path,
+            prevent_thread_lock=True,
+            quiet=True,
+            show_error=False,
+            ssr_mode=False,
+            footer_links=[],
+            theme=THEME,
+            css="\n".join(static_files.text(name) for name in STYLES),
+            app_kwargs={"routes": routes},
+        )
+    except OSError as error:
+        raise InputError(
+            "--port" if port else "--host",
+            port or host,
+            "a free one",
+            sentence=f"--host {host}{f' --port {port}' if port else ''}: cannot be listened on ({error}).",
+        ) from None
+    return public or local

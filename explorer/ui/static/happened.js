@@ -1,0 +1,50 @@
+/** "What happened": before a run what to look for, then one line a lane of the run's own sentences. */
+
+import { make, setText, swatch } from "./dom.js";
+
+/** @param {HTMLElement} panel */
+export function create(panel) {
+  const list = panel.querySelector(".happened-list");
+  const hint = panel.querySelector(".happened-hint");
+  /** @type {HTMLElement[]} */
+  let items = [];
+
+  /** @param {{question: string, answer: string} | undefined} preset */
+  function invite(preset) {
+    hint.replaceChildren(
+      ...(preset ? [make("strong", {}, preset.question), ` ${preset.answer}`] : ["Press Run to start these settings."]),
+    );
+    hint.hidden = false;
+    list.replaceChildren();
+  }
+
+  function reset(run) {
+    hint.hidden = true;
+    items = run.lanes.map((lane, index) => {
+      const sentences = make("span", { class: "happened-sentences" });
+      list.append(
+        make("li", { "data-lane": index }, swatch(index), make("span", {}, make("strong", {}, lane.name), " ", sentences)),
+      );
+      return sentences;
+    });
+    list.replaceChildren(...items.map((item) => item.closest("li")));
+    update(run);
+  }
+
+  function update(run) {
+    run.lanes.forEach((lane, index) => {
+      const said = [...run.diagnoses.values()].filter((event) => event.lane === index).map((event) => event.sentence);
+      if (items[index]) setText(items[index], said.join(" ") || standing(lane, run));
+    });
+  }
+
+  return { invite, reset, update };
+}
+
+/** What can be said of a lane that has no diagnosis. */
+function standing(lane, run) {
+  const loss = lane.loss.at(-1);
+  const now = Number.isFinite(loss) ? `loss ${loss.toFixed(3)} at step ${lane.step.at(-1)}` : "";
+  if (lane.finished || run.ended) return now ? `${now}.` : "no step was recorded.";
+  return now || "about to start …";
+}

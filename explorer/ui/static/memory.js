@@ -1,0 +1,154 @@
+/** The memory panel: a bar a lane, stacked by what holds the bytes, and a mark at the step's measured peak. */
+
+import { make } from "./dom.js";
+import { MEMORY_PARTS, colour } from "./palette.js";
+import { CONFIG, keepSized, layout, plain, themed } from "./plots.js";
+
+const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
+/** Milliseconds between two drawings. */
+const REDRAW = 300;
+const LONGEST_NAME = 18;
+
+/** The largest unit in which a count of bytes is at least 1. @param {number} bytes */
+export function unitFor(bytes) {
+  const power = Math.min(UNITS.length - 1, Math.max(0, Math.floor(Math.log2(Math.max(bytes, 1)) / 10)));
+  return { name: UNITS[power], bytes: 1024 ** power };
+}
+
+/** Bytes for people: 23.4 MiB. @param {number} bytes */
+export function humanBytes(bytes) {
+  const unit = unitFor(bytes);
+  const value = bytes / unit.bytes;
+  return `${unit.bytes === 1 ? value : value.toPrecision(3)} ${unit.name}`;
+}
+
+/**
+ * @param {any} Plotly
+ * @param {HTMLElement} panel
+ */
+export async function create(Plotly, panel) {
+  const element = panel.querySelector(".plot");
+  const legend = panel.querySelector(".legend");
+  for (const [part, words] of MEMORY_PARTS) legend.append(make("li", { "data-part": part }, words));
+  legend.append(make("li", { "data-part": "total" }, "peak"));
+  const base = layout("memory", "");
+  let hidden = new Set();
+  let shown = null;
+  let drawnAt = 0;
+  let timer = 0;
+
+  await Plotly.newPlot(element, [], base, CONFIG);
+  Plotly.relayout(element, themed());
+  keepSized(Plotly, element);
+
+  function reset(run) {
+    shown = run;
+    clearTimeout(timer);
+    drawnAt = 0;
+    draw();
+  }
+
+  function update(run) {
+    shown = run;
+    clearTimeout(timer);
+    const wait = drawnAt + REDRAW - performance.now();
+    if (wait <= 0) draw();
+    else timer = setTimeout(draw, wait);
+  }
+
+  function draw() {
+    drawnAt = performance.now();
+    if (!shown) return;
+    const lanes = shown.lanes.map((lane, index) => ({ lane, index })).filter(({ index }) => !hidden.has(index));
+    const sampled = lanes.filter(({ lane }) => lane.memory.length);
+    const latest = sampled.map(({ lane }) => lane.memory.at(-1));
+    const sum = (parts) => MEMORY_PARTS.reduce((total, [part]) => total + (parts[part] ?? 0), 0);
+    const unit = unitFor(Math.max(1, ...latest.map(([, parts]) => Math.max(sum(parts), parts.total ?? 0))));
+    const rows = sampled.map((_, row) => row);
+    const bars = MEMORY_PARTS.map(([part, words]) => ({
+      type: "bar",
+      orientation: "h",
+      name: words,
+      x: latest.map(([, parts]) => (parts[part] ?? 0) / unit.bytes),
+      y: rows,
+      text: latest.map(([, parts]) => humanBytes(parts[part] ?? 0)),
+      textposition: "none",
+      hovertemplate: `%{text}<extra>${words}</extra>`,
+      marker: { color: colour(`memory-${part}`), line: { width: 1, color: colour("panel-fill") } },
+      width: 0.62,
+    }));
+    const totals = latest.map(([, parts]) => parts.total ?? 0);
+    const peak = {
+      type: "scatter",
+      mode: "markers",
+      name: "peak of a step",
+      x: totals.map((total) => total / unit.bytes),
+      y: rows,
+      text: totals.map(humanBytes),
+      hovertemplate: "%{text}<extra>peak of a step</extra>",
+      marker: { symbol: "line-ns-open", size: 26, color: colour("plot-ink"), line: { width: 2 } },
+    };
+    const words = {
+      type: "scatter",
+      mode: "text",
+      showlegend: false,
+      x: latest.map(([, parts]) => Math.max(sum(parts), parts.total ?? 0) / unit.bytes),
+      y: rows,
+      text: totals.map((total) => `  ${humanBytes(total)}`),
+      textposition: "middle right",
+      textfont: { color: colour("plot-ink"), size: 11 },
+      hoverinfo: "skip",
+      cliponaxis: false,
+    };
+    const ticks = sampled.map(({ lane }) => plain(shortened(lane.name)));
+    const most = Math.max(0, ...latest.map(([, parts]) => Math.max(sum(parts), parts.total ?? 0))) / unit.bytes;
+    const now = element.layout;
+    Plotly.react(
+      element,
+      [...bars, peak, words],
+      {
+        ...now,
+        barmode: "stack",
+        hovermode: "closest",
+        dragmode: false,
+        xaxis: { ...now.xaxis, title: { text: `memory (${unit.name})`, standoff: 4 }, range: [0, most * 1.22 || 1] },
+        yaxis: {
+          ...now.yaxis,
+          tickvals: rows,
+          ticktext: ticks,
+          ticks: "",
+          range: [Math.max(rows.length, 2) - 0.45, -0.55],
+          fixedrange: true,
+        },
+      },
+      CONFIG,
+    );
+  }
+
+  return {
+    reset,
+    update,
+    hide(lanes) {
+      hidden = lanes;
+      draw();
+    },
+    theme() {
+      Plotly.relayout(element, themed());
+      draw();
+    },
+    empty: () => "",
+    summary: (run) =>
+      run.lanes
+        .filter((lane) => lane.memory.length)
+        .map((lane) => {
+          const parts = lane.memory.at(-1)[1];
+          const words = MEMORY_PARTS.map(([part, name]) => `${name} ${humanBytes(parts[part] ?? 0)}`).join(", ");
+          return `${lane.name}: peak ${humanBytes(parts.total ?? 0)}; ${words}.`;
+        })
+        .join(" "),
+  };
+}
+
+function shortened(name) {
+  return name.length <= LONGEST_NAME ? name : `${name.slice(0, LONGEST_NAME - 1)}…`;
+}

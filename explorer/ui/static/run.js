@@ -1,0 +1,149 @@
+/**
+ * The accumulated state of one run, built by applying the frames of its stream in order.
+ * Nothing here touches the page, so a run can be replayed anywhere.
+ */
+
+/**
+ * @typedef {object} Lane
+ * @property {string} name
+ * @property {string} recipe
+ * @property {string} support "native" or "emulated"
+ * @property {boolean} scaled whether a loss scale is in use
+ * @property {Record<string, string>} formats role in `bits` to format name
+ * @property {number[]} step
+ * @property {(number | null)[]} loss
+ * @property {(number | null)[]} scale
+ * @property {number[]} skipped 0 or 1
+ * @property {(number | null)[]} grad_norm
+ * @property {number[]} step_ms
+ * @property {[number, Record<string, number>][]} memory
+ * @property {[number, Record<string, number | null>][]} gradients
+ * @property {[number, Record<string, number>][]} bits
+ * @property {object | null} finished its `lane_finished` event
+ *
+ * @typedef {object} Run
+ * @property {string} id
+ * @property {number} last number of the last event applied, -1 before the first
+ * @property {object | null} started its `run_started` event
+ * @property {object | null} ended its `run_finished` or `run_failed` event
+ * @property {Lane[]} lanes
+ * @property {Map<string, object>} diagnoses latest event by lane and code, in order of first appearance
+ * @property {number} time seconds since the run began, as far as is known
+ */
+
+const SERIES = ["step", "loss", "scale", "skipped", "grad_norm", "step_ms"];
+const SAMPLES = ["memory", "gradients", "bits"];
+
+/** @param {string} id @returns {Run} */
+export function emptyRun(id) {
+  return { id, last: -1, started: null, ended: null, lanes: [], diagnoses: new Map(), time: 0 };
+}
+
+/** A number as the events write it: themselves, or "nan", "inf", "-inf". */
+export function number(value) {
+  if (typeof value !== "string") return value;
+  return { nan: NaN, inf: Infinity, "-inf": -Infinity }[value] ?? NaN;
+}
+
+/**
+ * Apply the next frame.
+ * @param {Run} run changed in place
+ * @param {{from: number, to: number, lanes?: object, events?: object[]}} frame
+ * @returns {"applied" | "known" | "gap"} a gap means that frames are missing, and nothing was applied
+ */
+export function applyFrame(run, frame) {
+  if (frame.to <= run.last) return "known";
+  if (frame.from !== run.last + 1) return "gap";
+  for (const event of frame.events ?? []) if (event.type === "run_started") start(run, event);
+  for (const [index, news] of Object.entries(frame.lanes ?? {})) extend(run.lanes[Number(index)], news);
+  for (const event of frame.events ?? []) note(run, event);
+  run.last = frame.to;
+  run.time = Math.max(run.time, measuredTime(run));
+  return "applied";
+}
+
+function start(run, event) {
+  run.started = event;
+  run.lanes = event.lanes.map((lane) => ({
+    ...lane,
+    ...Object.fromEntries([...SERIES, ...SAMPLES].map((field) => [field, []])),
+    finished: null,
+  }));
+}
+
+/** Columns beside `step` are as long as `step`, and one is absent where nothing is new in it. */
+function extend(lane, news) {
+  if (!lane) return;
+  const count = news.step?.length ?? 0;
+  for (const field of SERIES) {
+    const nothing = field === "skipped" ? 0 : null;
+    for (let at = 0; at < count; at++) lane[field].push(number(news[field]?.[at] ?? nothing));
+  }
+  for (const field of SAMPLES) if (news[field]) sample(lane[field], news[field]);
+}
+
+/** Samples come in columns with steps of their own; what a sample lacks is null. */
+function sample(samples, { step: steps, ...columns }) {
+  steps.forEach((step, at) => {
+    const values = Object.entries(columns).filter(([, column]) => column[at] !== null);
+    samples.push([step, Object.fromEntries(values.map(([name, column]) => [name, number(column[at])]))]);
+  });
+}
+
+function note(run, event) {
+  if (typeof event.time === "number") run.time = Math.max(run.time, event.time);
+  if (event.type === "diagnosis") run.diagnoses.set(`${event.lane} ${event.code}`, event);
+  else if (event.type === "lane_finished" && run.lanes[event.lane]) run.lanes[event.lane].finished = event;
+  else if (event.type === "run_finished" || event.type === "run_failed") run.ended = event;
+}
+
+/** Lanes take turns on one device, so the time of their steps adds up to the time of the run. */
+function measuredTime(run) {
+  let milliseconds = 0;
+  for (const lane of run.lanes) {
+    lane.summed ??= { count: 0, ms: 0 };
+    for (; lane.summed.count < lane.step_ms.length; lane.summed.count++) {
+      lane.summed.ms += lane.step_ms[lane.summed.count] ?? 0;
+    }
+    milliseconds += lane.summed.ms;
+  }
+  return (run.started?.time ?? 0) + milliseconds / 1000;
+}
+
+/**
+ * How far the run is.
+ * @param {Run} run
+ * @returns {{step: number, steps: number, fraction: number, elapsed: number, left: number | null}} seconds; `left` is
+ *   null while nothing can be said
+ */
+export function progress(run) {
+  const steps = run.started?.config.steps ?? 0;
+  const counts = run.lanes.map((lane) => (lane.finished ? steps : lane.step.length));
+  const done = counts.reduce((sum, count) => sum + count, 0);
+  const fraction = steps && counts.length ? done / (steps * counts.length) : 0;
+  const reached = Math.max(0, ...run.lanes.map((lane) => lane.step.length));
+  const left = run.ended || fraction === 0 ? null : (run.time / fraction) * (1 - fraction);
+  return { step: Math.min(reached, steps), steps, fraction, elapsed: run.ended?.seconds ?? run.time, left };
+}
+
+/** Every step at which some lane's bits were sampled, in order. @param {Run} run */
+export function sampledSteps(run) {
+  const longest = run.lanes.reduce((most, lane) => (lane.bits.length > most.length ? lane.bits : most), []);
+  return longest.map(([step]) => step);
+}
+
+/**
+ * The index of the latest sample of a lane that is not after a step; -1 where there is none.
+ * @param {[number, object][]} samples
+ * @param {number} step
+ */
+export function sampleAt(samples, step) {
+  let low = 0;
+  let high = samples.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (samples[middle][0] <= step) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}
