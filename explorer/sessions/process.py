@@ -77,7 +77,8 @@ class Worker:
         self._room = threading.Semaphore(UNREAD_BLOCKS)
         self._reader = threading.Thread(target=self._read, name=f"worker-{self.pid}-reader", daemon=True)
         self._reader.start()
-        threading.Thread(target=self._wait, name=f"worker-{self.pid}-waiter", daemon=True).start()
+        self._waiter = threading.Thread(target=self._wait, name=f"worker-{self.pid}-waiter", daemon=True)
+        self._waiter.start()
 
     def tell(self, **command: Any) -> None:
         """Send a command; one that a dead worker cannot take is nobody's loss."""
@@ -88,6 +89,11 @@ class Worker:
     def kill(self) -> None:
         """End the process at once, whatever it is doing."""
         self._process.kill()
+
+    def close(self) -> None:
+        """Kill the process and wait until it is gone, which one stuck in a driver may never be."""
+        self.kill()
+        self._waiter.join(2 * DRAIN_SECONDS)
 
     def read(self, lines: Lines) -> None:
         """Say that these lines have been dealt with."""
@@ -106,4 +112,6 @@ class Worker:
         self._reader.join(DRAIN_SECONDS)
         with contextlib.suppress(OSError):
             self._process.stdin.close()
+        if not self._reader.is_alive():
+            self._process.stdout.close()
         self._inbox.put(Ended(self, status))

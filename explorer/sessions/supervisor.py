@@ -111,8 +111,9 @@ class Supervisor:
             return [live.run for live, _ in self._waiting]
 
     def is_busy(self) -> bool:
-        """Whether a run is in the worker."""
-        return self._current is not None
+        """Whether a run that has not ended is in the worker."""
+        current = self._current
+        return current is not None and current.live.state is None
 
     @property
     def pid(self) -> int | None:
@@ -357,7 +358,7 @@ class Supervisor:
 
     def _shut_down(self) -> None:
         if self._worker is not None:
-            self._worker.kill()
+            self._worker.close()
             self._worker = None
         if (current := self._current) is not None:
             done = self._store.get(current.live.run).steps_done
