@@ -20,6 +20,12 @@ BUSY_SECONDS = 20.0
 """How long one process waits for another's transaction. A batch takes about a millisecond."""
 
 
+def bad_folder(folder: Path, accepted: str) -> InputError:
+    """The error of a data folder that cannot be used, with its whole path however long that is."""
+    sentence = f"--data-dir: got '{folder}', but takes {accepted}."
+    return InputError("--data-dir", str(folder), accepted, sentence=sentence)
+
+
 class Database:
     """A SQLite file that several threads and several processes read and write.
 
@@ -55,7 +61,7 @@ class Database:
             connection.execute(f"PRAGMA user_version = {version}")
 
     def _unusable(self, demand: str) -> InputError:
-        return InputError("--data-dir", str(self.path.parent), f"a folder whose {self.path.name} {demand}")
+        return bad_folder(self.path.parent, f"a folder whose {self.path.name} {demand}")
 
     @contextlib.contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:

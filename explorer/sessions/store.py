@@ -19,9 +19,8 @@ import platformdirs
 
 from explorer.burst.config import BurstConfig, parse_config
 from explorer.burst.events import ENDINGS, Event, encode
-from explorer.errors import InputError
 from explorer.sessions import owner
-from explorer.sessions.database import Database
+from explorer.sessions.database import Database, bad_folder
 
 FILE = "runs.sqlite3"
 VERSION = 1
@@ -100,11 +99,11 @@ class Store:
             self._owners = self.folder / "owners"
             self._owners.mkdir(parents=True, exist_ok=True)
             self.owner = owner.Owner(self._owners)
-            # The lock is what a process needs to own runs; a folder that cannot hold one is found out now.
+            # A folder that cannot hold this process's lock is found out now, not at the first run.
             (self._owners / ".keep").touch()
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
-            raise InputError("--data-dir", str(self.folder), f"a folder that can be written to ({reason})") from None
+            raise bad_folder(self.folder, f"a folder that can be written to ({reason})") from None
         self._database = Database(self.folder / FILE, SCHEMA, VERSION)
 
     def close(self) -> None:

@@ -23,7 +23,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 from explorer.burst.events import ENDINGS, Event, Stamp, encode
 from explorer.errors import InputError
@@ -143,7 +143,13 @@ def named(spec: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-def main() -> int:
+def leave() -> NoReturn:
+    """End the process with status 1, without the interpreter's shutdown: it aborts while a thread reads stdin."""
+    sys.stderr.flush()
+    os._exit(1)
+
+
+def main() -> NoReturn:
     """Run bursts until the server is gone."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--parent", type=int, required=True, help="process id of the server")
@@ -166,15 +172,15 @@ def main() -> int:
     except Exception as error:
         log.exception("The worker cannot start")
         pipe.send(json.dumps({"failed": str(error) or type(error).__name__}), now=True)
-        return 1
+        leave()
     pipe.send(json.dumps({"ready": ready}), now=True)
     while True:
         command = commands.runs.get()
         run_one(command["run"], command["config"], run_burst, commands, pipe)
         if not free_memory():
-            return 1
+            leave()
         pipe.send(json.dumps({"idle": command["run"]}), now=True)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
