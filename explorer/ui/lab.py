@@ -29,7 +29,7 @@ _counter = itertools.count(1)
 def build(demo: gr.Blocks, session: Session, store: Store) -> None:
     """Lay out the page and tie its events."""
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
-    with gr.Sidebar(width=312, elem_id="lab-sidebar") as sidebar:
+    with gr.Sidebar(width=328, elem_id="lab-sidebar") as sidebar:
         choices = [(preset.title, preset.name) for preset in PRESETS.values()]
         preset = gr.Dropdown(choices, value=DEFAULT_PRESET, label="Preset", filterable=False, elem_id="lab-preset")
         with gr.Row(elem_classes="lab-buttons"):

@@ -51,7 +51,7 @@ def build(lane: int, settings: dict[str, Any] | None) -> LaneForm:
                 container=False,
                 max_lines=1,
                 min_width=60,
-                scale=5,
+                scale=4,
             )
             fields["recipe"] = gr.Dropdown(
                 choices,

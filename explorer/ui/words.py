@@ -10,7 +10,7 @@ LABELS = {
     "model": "Model",
     "steps": "Steps",
     "batch_size": "Batch size",
-    "sequence_length": "Sequence length",
+    "sequence_length": "Sequence",
     "optimizer": "Optimizer",
     "learning_rate": "Learning rate",
     "clip_norm": "Clip norm",

@@ -20,14 +20,8 @@ export function create(panel) {
 
   function reset(run) {
     hint.hidden = true;
-    items = run.lanes.map((lane, index) => {
-      const sentences = make("span", { class: "happened-sentences" });
-      list.append(
-        make("li", { "data-lane": index }, swatch(index), make("span", {}, make("strong", {}, lane.name), " ", sentences)),
-      );
-      return sentences;
-    });
-    list.replaceChildren(...items.map((item) => item.closest("li")));
+    items = run.lanes.map(() => make("span"));
+    list.replaceChildren(...run.lanes.map((lane, index) => item(lane, index, items[index])));
     update(run);
   }
 
@@ -39,6 +33,17 @@ export function create(panel) {
   }
 
   return { invite, reset, update };
+}
+
+/** A lane's line: its swatch, its name, whether its formats are the machine's own, and its sentences. */
+function item(lane, index, sentences) {
+  const words = make("span", {}, make("strong", {}, lane.name), " ");
+  if (lane.support === "emulated") {
+    const title = "This machine has no hardware for the lane's formats: their numbers are computed exactly, their speed is not theirs.";
+    words.append(make("small", { class: "badge", title }, "emulated"), " ");
+  }
+  words.append(sentences);
+  return make("li", {}, swatch(index), words);
 }
 
 /** What can be said of a lane that has no diagnosis. */

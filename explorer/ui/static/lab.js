@@ -187,9 +187,6 @@ export function mount(element, props, watch, server) {
       ...run.lanes.map((lane, index) => {
         const button = make("button", { type: "button", class: "lane", "aria-pressed": "true", title: lane.name });
         button.append(swatch(index), make("span", {}, lane.name));
-        if (lane.support === "emulated") {
-          button.append(make("small", { title: "computed exactly, without hardware for it here" }, "emulated"));
-        }
         button.addEventListener("click", () => {
           if (!hidden.delete(index)) hidden.add(index);
           button.setAttribute("aria-pressed", String(!hidden.has(index)));

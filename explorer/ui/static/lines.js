@@ -18,7 +18,7 @@ const TRACES = 3;
  * @typedef {object} LineOptions
  * @property {string} yTitle
  * @property {(lane: import("./run.js").Lane, index: number) => number | null} value what is plotted
- * @property {string} hover Plotly's format of a value, such as `.4f`
+ * @property {string} hover Plotly's template of a value, such as `%{y:.4f}`
  * @property {object} [line] more of the line's style
  * @property {object} [yaxis] more of the axis's layout
  * @property {(low: number, high: number) => object} [range] the y axis's layout for values from `low` to `high`; where
@@ -74,7 +74,7 @@ export async function createLines(Plotly, element, options) {
     const visible = !hidden.has(index);
     const line = { color: laneColour(index), dash: DASHES[index % DASHES.length], width: 2, ...options.line };
     const common = { type: "scatter", name: plain(lane.name), showlegend: false, visible };
-    const text = { text: [], hovertemplate: `%{y:${options.hover}}%{text}` };
+    const text = { text: [], hovertemplate: `${options.hover}%{text}` };
     return [
       { ...common, x: [], y: [], mode: "lines", line: { ...line, width: 1 }, opacity: 0.3, hoverinfo: "skip" },
       { ...common, x: [], y: [], ...text, mode: "lines", line, showlegend: true },
@@ -87,7 +87,7 @@ export async function createLines(Plotly, element, options) {
           symbol: [],
           size: 9,
           color: laneColour(index),
-          line: { width: 1, color: colour("plot-ink") },
+          line: { width: 1, color: colour("panel-fill") },
         },
         hoverinfo: "skip",
         cliponaxis: false,

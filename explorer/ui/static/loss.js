@@ -10,7 +10,7 @@ export async function create(Plotly, panel) {
   const lines = await createLines(Plotly, panel.querySelector(".plot"), {
     yTitle: "loss (nats)",
     value: (lane, index) => lane.loss[index],
-    hover: ".4f",
+    hover: "%{y:.4f}",
   });
   const axis = panel.querySelector("[data-axis]");
   axis.addEventListener("click", () => {

@@ -29,8 +29,8 @@ export function humanBytes(bytes) {
 export async function create(Plotly, panel) {
   const element = panel.querySelector(".plot");
   const legend = panel.querySelector(".legend");
-  for (const [part, words] of MEMORY_PARTS) legend.append(make("li", { "data-part": part }, words));
-  legend.append(make("li", { "data-part": "total" }, "peak"));
+  for (const [part, words] of MEMORY_PARTS) legend.append(make("li", { "data-part": part, hidden: true }, words));
+  legend.append(make("li", { "data-part": "total", hidden: true }, "peak"));
   const base = layout("memory", "");
   let hidden = new Set();
   let shown = null;
@@ -100,6 +100,10 @@ export async function create(Plotly, panel) {
       hoverinfo: "skip",
       cliponaxis: false,
     };
+    for (const item of legend.children) {
+      const part = item.dataset.part;
+      item.hidden = !latest.some(([, parts]) => parts[part]);
+    }
     const ticks = sampled.map(({ lane }) => plain(shortened(lane.name)));
     const most = Math.max(0, ...latest.map(([, parts]) => Math.max(sum(parts), parts.total ?? 0))) / unit.bytes;
     const now = element.layout;
@@ -111,12 +115,13 @@ export async function create(Plotly, panel) {
         barmode: "stack",
         hovermode: "closest",
         dragmode: false,
-        xaxis: { ...now.xaxis, title: { text: `memory (${unit.name})`, standoff: 4 }, range: [0, most * 1.22 || 1] },
+        xaxis: { ...now.xaxis, title: { text: `memory (${unit.name})`, standoff: 4 }, autorange: false, range: [0, most * 1.22 || 1] },
         yaxis: {
           ...now.yaxis,
           tickvals: rows,
           ticktext: ticks,
           ticks: "",
+          autorange: false,
           range: [Math.max(rows.length, 2) - 0.45, -0.55],
           fixedrange: true,
         },

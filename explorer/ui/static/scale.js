@@ -11,7 +11,7 @@ export async function create(Plotly, panel) {
   const lines = await createLines(Plotly, panel.querySelector(".plot"), {
     yTitle: "scale factor (log2)",
     value: (lane, index) => (lane.scale[index] === null ? null : Math.log2(lane.scale[index])),
-    hover: ".4~f",
+    hover: "2<sup>%{y:.4~f}</sup>",
     line: { shape: "hv" },
     yaxis: { tickprefix: "2<sup>", ticksuffix: "</sup>", tickformat: "d" },
     range: wholePowers,
