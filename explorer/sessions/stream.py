@@ -24,8 +24,9 @@ from explorer.sessions.store import CHUNK, Store, state_after
 FRAME_SECONDS = 0.1
 """The shortest time between two live frames."""
 
-KEPT_FRAMES = 50
-"""Live frames that are kept for viewers who are a little behind; others read the store."""
+KEPT_FRAMES = 5
+"""Live frames that are kept for viewers who are a little behind. Others read the store, and get in one large frame
+what they missed: a page draws that once, where fifty small ones would keep it busy."""
 
 HEARTBEAT_SECONDS = 15.0
 """A proxy may cut a connection that is silent for long; a comment line keeps it open."""

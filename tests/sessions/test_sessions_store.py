@@ -164,9 +164,7 @@ def test_a_folder_that_cannot_be_made_is_said():
 @pytest.mark.parametrize("content", [b"this is not a database" * 100, b"SQLite format 3\0" + b"\xff" * 4000])
 def test_a_file_that_is_no_database_is_said_and_left_alone(tmp_path, content):
     (tmp_path / FILE).write_bytes(content)
-    with pytest.raises(
-        InputError, match=r"--data-dir: .* a folder whose runs\.sqlite3 can be read and written"
-    ):
+    with pytest.raises(InputError, match=r"--data-dir: .* a folder whose runs\.sqlite3 can be read and written"):
         Store(tmp_path)
     assert (tmp_path / FILE).read_bytes() == content
 

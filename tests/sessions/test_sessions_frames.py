@@ -1,0 +1,121 @@
+"""A frame holds what its events say, in few bytes."""
+
+import itertools
+import json
+
+import pytest
+from sessions_fakes import config, events
+
+from explorer.burst.events import encode
+from explorer.sessions.frames import Encoder, compact
+from explorer.sessions.stream import encode_frame
+
+
+def burst(steps=40, lanes=4):
+    return list(events(config("x", steps=steps, lanes=lanes) | {"seed": 3}, "abcdefghijkmn"))
+
+
+def frame_of(some, encoder=None):
+    return json.loads((encoder or Encoder()).frame([encode(event) for event in some], some))
+
+
+def step(lane=0, index=0, **fields):
+    return {"type": "step", "run": "r", "seq": index, "time": 1.0, "lane": lane, "step": index, "loss": 1.5,
+            "scale": None, "skipped": False, "grad_norm": 2.5, "step_ms": 1.25, "samples_per_s": 9.0, **fields}  # fmt: skip
+
+
+def test_four_lanes_at_600_lane_steps_a_second_fit_4_kilobytes():
+    """Ten frames a second make 60 lane-steps a frame, of which every third has bits."""
+    some = burst(steps=1000)
+    encoder, sizes = Encoder(), []
+    for start in range(1, 4001 - 60, 60):
+        part = some[start : start + 60]
+        sizes.append(len(encode_frame(encoder, [encode(event) for event in part], part)[1]))
+    assert len(sizes) > 60
+    assert max(sizes[1:]) <= 4096  # The first frame has the memory, which then stays as it is.
+
+
+def test_a_frame_has_the_columns_of_each_lane():
+    some = burst(lanes=3)
+    frame = frame_of(some[1:31])
+    assert (frame["from"], frame["to"]) == (1, 30)
+    assert list(frame["lanes"]) == ["0", "1", "2"]
+    for lane, columns in frame["lanes"].items():
+        steps = [event for event in some[1:31] if event["lane"] == int(lane)]
+        assert columns["step"] == [event["step"] for event in steps]
+        assert columns["loss"] == pytest.approx([event["loss"] for event in steps], rel=1e-5)
+        assert len(columns["grad_norm"]) == len(columns["step_ms"]) == len(steps)
+        sampled = [event for event in steps if "bits" in event]
+        assert columns["bits"]["step"] == [event["step"] for event in sampled]
+        for entry in sampled[0]["bits"]:
+            assert columns["bits"][entry["role"]][0] == entry["code"]
+
+
+def test_events_that_are_not_steps_are_whole():
+    some = burst(steps=2)
+    frame = frame_of(some)
+    assert frame["events"] == [event for event in some if event["type"] != "step"]
+    assert "events" not in frame_of(some[1:3])
+    assert "lanes" not in frame_of(some[:1])
+
+
+def test_columns_with_nothing_in_them_are_absent():
+    columns = frame_of([step(), step(index=1)])["lanes"]["0"]
+    assert set(columns) == {"step", "loss", "grad_norm", "step_ms"}
+    columns = frame_of([step(scale=65536.0), step(index=1, scale=32768.5, skipped=True)])["lanes"]["0"]
+    assert columns["scale"] == [65536, 32768.5]
+    assert columns["skipped"] == [0, 1]
+
+
+def test_numbers_that_are_not_finite_stay_words():
+    assert frame_of([step(loss="nan", grad_norm="inf")])["lanes"]["0"]["loss"] == ["nan"]
+
+
+def test_a_role_that_a_sample_lacks_is_null():
+    both = [{"role": "weight", "format": "fp32", "code": 1}, {"role": "update", "format": "fp32", "code": 2}]
+    columns = frame_of([step(bits=both), step(index=1, bits=both[:1])])["lanes"]["0"]
+    assert columns["bits"] == {"step": [0, 1], "weight": [1, 1], "update": [2, None]}
+
+
+def test_memory_is_sent_when_it_changes():
+    encoder = Encoder()
+    assert frame_of([step(memory={"total": 7}), step(1, memory={"total": 8})], encoder)["lanes"]["1"]["memory"] == {
+        "step": [0],
+        "total": [8],
+    }
+    assert "memory" not in frame_of([step(index=10, memory={"total": 7})], encoder)["lanes"]["0"]
+    changed = frame_of([step(index=20, memory={"total": 9})], encoder)
+    assert changed["lanes"]["0"]["memory"] == {"step": [20], "total": [9]}
+
+
+def test_shares_are_sent_without_the_histogram():
+    gradients = {"histogram": [1, 2, 3], "zero_fraction": 0.123456, "lost_fraction": None}
+    columns = frame_of([step(gradients=gradients)])["lanes"]["0"]
+    assert columns["gradients"] == {"step": [0], "zero_fraction": [0.1235]}
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [
+        (2.302585092994046, 6, "2.30259"),
+        (65536.0, None, "65536"),
+        (2.0**126, None, "8.507059173023462e+37"),
+        (1e-9, 6, "1e-09"),
+        (0.0, 6, "0"),
+        ("inf", 6, '"inf"'),
+        (None, 6, "null"),
+        (3, None, "3"),
+    ],
+)
+def test_numbers_are_short(value, digits, text):
+    assert json.dumps(compact(value, digits)) == text
+
+
+def test_frames_cut_anywhere_hold_the_same():
+    some = burst(steps=12, lanes=2)
+    whole = frame_of(some)
+    encoder, losses = Encoder(), {"0": [], "1": []}
+    for part in itertools.batched(some, 5) if hasattr(itertools, "batched") else [some[:5], some[5:]]:
+        for lane, columns in frame_of(list(part), encoder).get("lanes", {}).items():
+            losses[lane] += columns["loss"]
+    assert losses == {lane: columns["loss"] for lane, columns in whole["lanes"].items()}
