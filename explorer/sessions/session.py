@@ -85,7 +85,7 @@ class Session:
         config = parse_config(config)
         self._check(config)
         with self._submitting:
-            waiting = self._supervisor.queued()
+            waiting = self._supervisor.lineup.waiting()
             if len(waiting) >= self.limits.max_waiting:
                 raise InputError(
                     "queue", len(waiting), f"at most {self.limits.max_waiting}",
@@ -126,12 +126,12 @@ class Session:
     def status(self, run: str) -> dict[str, Any]:
         """``state step steps position message`` of any recorded run; ``position`` counts the runs before it."""
         record = self._record(run)
-        waiting = self._supervisor.queued()
+        waiting = self._supervisor.lineup.waiting()
         position, state, message = 0, record.state, record.message
         if run in waiting:
-            position = waiting.index(run) + self._supervisor.is_busy()
+            position = waiting.index(run) + self._supervisor.lineup.is_running()
             message = _waiting_sentence(position, self._supervisor.state)
-        elif (unrecorded := self._supervisor.unrecorded.get(run)) and not record.over:
+        elif (unrecorded := self._supervisor.lineup.unrecorded.get(run)) and not record.over:
             state, message = "failed", unrecorded
         return {"state": state, "step": record.steps_done, "steps": record.steps, "position": position,
                 "message": message}  # fmt: skip
@@ -146,7 +146,7 @@ class Session:
         """What ``/healthz`` says: ``status worker version queued``."""
         supervisor = self._supervisor
         return {"status": "ok", "worker": supervisor.state, "version": explorer.__version__,
-                "queued": len(supervisor.queued())}  # fmt: skip
+                "queued": len(supervisor.lineup.waiting())}  # fmt: skip
 
     def details(self) -> dict[str, Any]:
         """What the header shows.
@@ -172,7 +172,7 @@ class Session:
             "pid": supervisor.pid,
             "uptime": round(time.time() - self._started, 1),
             "restarts": supervisor.restarts,
-            "queued": len(supervisor.queued()),
+            "queued": len(supervisor.lineup.waiting()),
         }
 
     def restart(self) -> None:

@@ -1,7 +1,7 @@
 """The thread that owns the worker process, and decides how each run ends.
 
 Whatever happens (an event, a cancel, a time limit, the worker's death) is a message in one inbox or a deadline on one
-clock, dealt with one after the other; so nothing here needs a lock but the queue of runs, which other threads read.
+clock, dealt with one after the other; so nothing here needs a lock.
 """
 
 from __future__ import annotations
@@ -11,16 +11,15 @@ import logging
 import queue
 import threading
 import time
-from collections import deque
-from dataclasses import dataclass
 from typing import Any
 
-from explorer.burst.events import Event, encode
+from explorer.burst.events import Event
 from explorer.errors import InputError
 from explorer.sessions import deaths
+from explorer.sessions.lineup import NEVER, Lineup
 from explorer.sessions.process import Ended, Lines, Worker, WorkerCommand
 from explorer.sessions.store import Store, interrupted_sentence
-from explorer.sessions.stream import Hub, LiveRun
+from explorer.sessions.stream import Hub
 
 log = logging.getLogger("explorer.session")
 
@@ -53,18 +52,6 @@ EVENT_START = b'{"type":'
 """How an event's line begins; what a worker says of itself begins otherwise."""
 
 
-@dataclass(slots=True)
-class Current:
-    """The run that the worker has. Times are ``time.monotonic``."""
-
-    live: LiveRun
-    steps: int
-    started: float
-    deadline: float
-    stop: tuple[str, str] | None = None
-    kill_at: float = float("inf")
-
-
 class Supervisor:
     """See the module. Everything public may be called from any thread.
 
@@ -83,17 +70,13 @@ class Supervisor:
         self.reason = ""
         self.facts: dict[str, Any] | None = None
         self.restarts = 0
-        self.unrecorded: dict[str, str] = {}
-        """Runs whose end could not be recorded, and why."""
-        self._store, self._hub, self._command, self._max_seconds = store, hub, command, max_seconds
+        self.lineup = Lineup(hub)
+        self._store, self._command, self._max_seconds = store, command, max_seconds
         self._inbox: queue.Queue[Any] = queue.Queue()
-        self._lock = threading.Lock()
-        self._waiting: deque[tuple[LiveRun, dict[str, Any]]] = deque()
-        self._current: Current | None = None
         self._worker: Worker | None = None
         self._failed_starts = 0
         self._start_at = 0.0
-        self._ready_by = float("inf")
+        self._ready_by = NEVER
         self._closing = False
         self._memory = deaths.memory_now()
         self._look_at = self._stray_at = 0.0
@@ -105,16 +88,6 @@ class Supervisor:
         """Start the thread, and with it the worker."""
         self._thread.start()
 
-    def queued(self) -> list[str]:
-        """Ids of the runs that wait, the next one first."""
-        with self._lock:
-            return [live.run for live, _ in self._waiting]
-
-    def is_busy(self) -> bool:
-        """Whether a run that has not ended is in the worker."""
-        current = self._current
-        return current is not None and current.live.state is None
-
     @property
     def pid(self) -> int | None:
         """The worker's process id."""
@@ -123,21 +96,16 @@ class Supervisor:
 
     def enqueue(self, run: str, settings: dict[str, Any]) -> int:
         """Put a recorded run at the end of the queue; how many are before it."""
-        live = self._hub.open(run)
-        with self._lock:
-            self._waiting.append((live, settings))
-            position = len(self._waiting) - 1 + self.is_busy()
+        position = self.lineup.enqueue(run, settings)
         self._inbox.put(None)
         return position
 
     def stop_run(self, run: str, kind: str, message: str) -> bool:
         """Have a run end; False where it is neither waiting nor running here."""
-        with self._lock:
-            held = [live for live, _ in self._waiting] + ([self._current.live] if self._current else [])
-        if not any(live.run == run and live.state is None for live in held):
-            return False
-        self._inbox.put(lambda: self._stop(run, kind, message))
-        return True
+        held = self.lineup.holds(run)
+        if held:
+            self._inbox.put(lambda: self._stop(run, kind, message))
+        return held
 
     def restart(self) -> None:
         """Replace the worker, or start the first one."""
@@ -156,7 +124,7 @@ class Supervisor:
 
     def down_sentence(self) -> str:
         """What is said to who wants to run something while no worker can be started."""
-        return f"The worker process does not start: {self.reason} The log says more; it is tried again by itself."
+        return f"No worker process is there to run this: {self.reason}"
 
     # -- the thread ----------------------------------------------------------------------------------------------
 
@@ -174,9 +142,9 @@ class Supervisor:
         due = [self._stray_at]
         if self._worker is None:
             due.append(self._start_at)
-        elif self.state == "starting":
+        else:
             due.append(self._ready_by)
-        if (current := self._current) is not None:
+        if (current := self.lineup.current) is not None:
             due += [current.deadline, current.kill_at, self._look_at, current.live.flush_due or self._look_at]
         try:
             return self._inbox.get(timeout=max(0.0, min(due) - time.monotonic()))
@@ -201,31 +169,29 @@ class Supervisor:
         """Start a worker where there is none, and give it the next run where it has none."""
         if self._worker is None and time.monotonic() >= self._start_at:
             self._start_worker()
-        if self.state == "ready" and self._waiting:
-            now = time.monotonic()
-            with self._lock:
-                live, settings = self._waiting.popleft()
-                self._current = Current(live, settings["steps"], now, now + self._max_seconds)
-                self.state = "busy"
-            self._memory, self._look_at = deaths.memory_now(), now + LOOK_SECONDS
-            self._worker.tell(run=live.run, config=settings)
-            self._store.start(live.run)
+        if self.state == "ready" and (following := self.lineup.next(self._max_seconds)):
+            run, settings = following
+            self.state = "busy"
+            self._look_at_memory()
+            self._worker.tell(run=run, config=settings)
+            self._store.start(run)
 
     def _keep_time(self) -> None:
-        now, current = time.monotonic(), self._current
-        if self._worker is not None and self.state == "starting" and now >= self._ready_by:
+        now, current = time.monotonic(), self.lineup.current
+        if self._worker is not None and now >= self._ready_by:
             self.reason = f"it was not ready after {START_SECONDS:.0f} seconds."
             self._worker.kill()
-            self._ready_by = float("inf")
+            self._ready_by = NEVER
         if current is not None:
             if (due := current.live.flush_due) is not None and now >= due:
                 current.live.flush()
             if now >= current.deadline:
                 self._stop(current.live.run, "timed-out", self._time_limit_sentence())
             if now >= self._look_at:
-                self._memory, self._look_at = deaths.memory_now(), now + LOOK_SECONDS
+                self._look_at_memory()
             if now >= current.kill_at:
-                self._end(current, *(current.stop or ("crashed", "")))
+                # Without a stop, the run has ended and only the worker's tidying up took too long.
+                self.lineup.end_current(*(current.stop or ("crashed", "")))
                 self._replace_worker()
         if now >= self._stray_at:
             self._stray_at = now + STRAY_SECONDS
@@ -244,7 +210,8 @@ class Supervisor:
 
     def _read(self, lines: list[bytes]) -> None:
         """Take what the worker says: events of the run it has, and word of itself."""
-        live = self._current.live if self._current else None
+        current = self.lineup.current
+        live = current.live if current else None
         taken: list[str] = []
         events: list[Event] = []
         news: dict[str, Any] = {}
@@ -257,23 +224,23 @@ class Supervisor:
         if events:
             live.add(taken, events)
             if live.state is not None:
-                self._current.deadline, self._current.kill_at = float("inf"), time.monotonic() + TIDY_SECONDS
+                current.deadline, current.kill_at = NEVER, time.monotonic() + TIDY_SECONDS
         if "failed" in news:
             self.reason = f"{news['failed'].rstrip('.')}."
         if "ready" in news:
             self.facts, self.state, self.reason, self._failed_starts = news["ready"], "ready", "", 0
+            self._ready_by = NEVER
         if "idle" in news and live is not None:
-            self._hub.discard(live)
-            with self._lock:
-                self._current, self.state = None, "ready"
+            self.lineup.forget_current()
+            self.state = "ready"
 
     def _bury(self, status: int) -> None:
         """The worker is dead: end its run, and see about a new one."""
         log.warning("The worker process %s ended with status %s", self._worker.pid, status)
         self._worker = None
         kind, sentence = deaths.explain(status, self._memory, deaths.memory_now())
-        if (current := self._current) is not None:
-            self._end(current, *(current.stop or (kind, sentence)))
+        if (current := self.lineup.current) is not None:
+            self.lineup.end_current(*(current.stop or (kind, sentence)))
         if self.state in ("ready", "busy"):
             self._replace_worker()
         else:
@@ -286,7 +253,7 @@ class Supervisor:
             self._start_at = time.monotonic() + 0.5 * self._failed_starts
             return
         self.state, self._start_at = "down", time.monotonic() + DOWN_SECONDS
-        self._end_waiting("crashed", self.down_sentence())
+        self.lineup.end_waiting("crashed", self.down_sentence())
 
     def _replace_worker(self) -> None:
         """Have a new worker started at once; the old one is killed, or dead."""
@@ -297,74 +264,46 @@ class Supervisor:
 
     def _restart(self) -> None:
         self._failed_starts = 0
-        if self._current is not None:
-            self._end(self._current, "cancelled", "Cancelled: the session was restarted.")
+        self.lineup.end_current("cancelled", "Cancelled: the session was restarted.")
         self._replace_worker()
+
+    def _look_at_memory(self) -> None:
+        self._memory, self._look_at = deaths.memory_now(), time.monotonic() + LOOK_SECONDS
 
     # -- how runs end --------------------------------------------------------------------------------------------
 
     def _stop(self, run: str, kind: str, message: str) -> None:
         """Stop the run that the worker has, or take one out of the queue."""
-        current = self._current
+        current = self.lineup.current
         if current is not None and current.live.run == run:
             if current.stop is None and current.live.state is None:
-                current.stop, current.deadline = (kind, message), float("inf")
+                current.stop, current.deadline = (kind, message), NEVER
                 current.kill_at = time.monotonic() + GRACE_SECONDS
                 self._worker.tell(cancel=run, kind=kind, message=message)
             return
-        with self._lock:
-            taken_out = [live for live, _ in self._waiting if live.run == run]
-            self._waiting = deque(entry for entry in self._waiting if entry[0].run != run)
-        for live in taken_out:
-            self._conclude(live, 0.0, kind, message)
-
-    def _end(self, current: Current, kind: str, message: str) -> None:
-        """Give the worker's run its last event, where it has none yet, and forget it."""
-        self._conclude(current.live, time.monotonic() - current.started, kind, message)
-        with self._lock:
-            self._current = None
-
-    def _conclude(self, live: LiveRun, seconds: float, kind: str, message: str) -> None:
-        if live.state is None:
-            event = {"type": "run_failed", "run": live.run, "seq": live.next_seq, "time": round(seconds, 6),
-                     "kind": kind, "message": message}  # fmt: skip
-            try:
-                live.add([encode(event)], [event])
-            except Exception:
-                log.exception("The end of run %s could not be recorded", live.run)
-                self.unrecorded[live.run] = message
-                # It stays in the hub: the store would say that it goes on.
-                live.abandon()
-                return
-        self._hub.discard(live)
-
-    def _end_waiting(self, kind: str, message: str) -> None:
-        with self._lock:
-            waiting, self._waiting = self._waiting, deque()
-        for live, _ in waiting:
-            self._conclude(live, 0.0, kind, message)
+        self.lineup.take_out(run, kind, message)
 
     def _give_up(self, error: Exception) -> None:
         """Something went wrong in this thread, such as a full disk: the run in hand ends, the session goes on."""
         log.exception("The session stumbled")
-        current = self._current
+        current = self.lineup.current
         if current is None:
             time.sleep(STUMBLE_SECONDS)
             return
         current.live.drop()
         because = str(error) if isinstance(error, InputError) else "The log says why."
-        self._end(current, "crashed", f"The run could not be recorded any further. {because}")
+        self.lineup.end_current("crashed", f"The run could not be recorded any further. {because}")
         self._replace_worker()
 
     def _shut_down(self) -> None:
         if self._worker is not None:
             self._worker.close()
             self._worker = None
-        if (current := self._current) is not None:
-            done = self._store.get(current.live.run).steps_done
-            self._end(current, "interrupted", interrupted_sentence(done, current.steps))
-        self._end_waiting("interrupted", interrupted_sentence(0, 0))
-        self.state = "down"
+        if (current := self.lineup.current) is not None:
+            record = self._store.get(current.live.run)
+            self.lineup.end_current("interrupted", interrupted_sentence(record.steps_done, record.steps))
+        self.lineup.end_waiting("interrupted", interrupted_sentence(0, 0))
+        self.state, self.reason = "down", "the session was closed."
 
     def _time_limit_sentence(self) -> str:
         return (

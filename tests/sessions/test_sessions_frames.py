@@ -20,8 +20,8 @@ def frame_of(some, encoder=None):
 
 
 def step(lane=0, index=0, **fields):
-    return {"type": "step", "run": "r", "seq": index, "time": 1.0, "lane": lane, "step": index, "loss": 1.5,
-            "scale": None, "skipped": False, "grad_norm": 2.5, "step_ms": 1.25, "samples_per_s": 9.0, **fields}  # fmt: skip
+    common = {"type": "step", "run": "r", "seq": index, "time": 1.0, "lane": lane, "step": index}
+    return {**common, "loss": 1.5, "scale": None, "skipped": False, "grad_norm": 2.5, "step_ms": 1.25, **fields}
 
 
 def test_four_lanes_at_600_lane_steps_a_second_fit_4_kilobytes():

@@ -2,9 +2,11 @@
 
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
+from conftest import wait_for
 from sessions_fakes import config
 
 from explorer.errors import InputError
@@ -180,6 +182,32 @@ def test_restart_replaces_the_worker_and_goes_on_with_the_queue(driver):
     assert driver.wait(running)[-1]["kind"] == "cancelled"
     assert driver.wait(queued)[-1]["type"] == "run_finished"
     assert driver.session.details()["pid"] != pid
+
+
+def test_a_run_that_cannot_be_recorded_ends_for_its_viewers_and_the_next_one_works(driver, monkeypatch):
+    append, full = driver.store.append, threading.Event()
+
+    def append_while_there_is_room(*args):
+        if full.is_set():
+            raise InputError("--data-dir", "there", "a disk with room")
+        append(*args)
+
+    monkeypatch.setattr(driver.store, "append", append_while_there_is_room)
+    run = driver.session.submit(config("step=0.02", steps=5000)).run
+    driver.wait_steps(run, 3)
+    full.set()
+    wait_for(lambda: driver.session.status(run)["state"] == "failed", what="the run to fail")
+    assert "a disk with room" in driver.session.status(run)["message"]
+
+    full.clear()
+    assert driver.run(config())[-1]["type"] == "run_finished"
+
+
+def test_a_closed_session_takes_nothing_on(make_driver):
+    driver = make_driver()
+    driver.session.close()
+    with pytest.raises(InputError, match="the session was closed"):
+        driver.session.submit(config())
 
 
 def test_the_page_does_not_wait_for_the_worker(store):
