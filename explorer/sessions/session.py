@@ -41,7 +41,7 @@ class Submitted:
 
 
 class Session:
-    """Runs bursts one after the other in a worker process.
+    """Runs bursts one after the other in a worker process. :meth:`close` it before its store.
 
     Parameters
     ----------
