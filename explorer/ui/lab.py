@@ -57,9 +57,15 @@ def build(demo: gr.Blocks, session: Session, store: Store) -> None:
     def open_page(request: gr.Request) -> list[Any]:
         return _open(store, form, request.query_params)
 
-    demo.load(open_page, None, [panel, alert, *form.outputs], **quiet)
-    demo.load(None, None, sidebar, js="() => ({__type__: 'update', open: innerWidth > 768})", **quiet)
+    demo.load(open_page, None, [preset, panel, alert, *form.outputs], **quiet)
+    demo.load(None, None, sidebar, js=NARROW, **quiet)
 
+
+NARROW = """() => {
+    document.body.classList.add('lab-loaded');
+    return {__type__: 'update', open: innerWidth > 768};
+}"""
+"""On a phone the settings would cover the page: they are closed there until asked for."""
 
 ALERT = '<p class="lab-alert" role="alert">${value}</p>'
 """The value is escaped in Python: what a person typed is part of the sentence."""
@@ -118,13 +124,16 @@ def _choose(form: settings.Form, name: str) -> list[Any]:
 
 
 def _open(store: Store, form: settings.Form, query: Any) -> list[Any]:
-    """What the page's address asks for: a run's settings, a config, a preset."""
-    nothing = [gr.skip()] * (2 + len(form.outputs))
+    """What the page's address asks for: a preset, or the settings of a run or of a link."""
+    settings_alone = [gr.skip(), gr.skip()]
     try:
+        if name := query.get("preset"):
+            return [name, *_choose(form, get_preset(name).name)]
         config = _asked_for(store, query)
     except InputError as error:
-        return [gr.skip(), html.escape(str(error)), *nothing[2:]]
-    return [gr.skip(), "", *settings.fill(form, config)] if config else nothing
+        return [*settings_alone, html.escape(str(error)), *([gr.skip()] * len(form.outputs))]
+    shown = settings.fill(form, config) if config else [gr.skip()] * len(form.outputs)
+    return [*settings_alone, "", *shown]
 
 
 def _asked_for(store: Store, query: Any) -> BurstConfig | None:
@@ -132,11 +141,8 @@ def _asked_for(store: Store, query: Any) -> BurstConfig | None:
         record = store.get(run)
         # The panel itself says that a run is not known.
         return record and parse_config(record.config)
-    if config := query.get("config"):
-        return links.decode_config(config)
-    if preset := query.get("preset"):
-        return get_preset(preset).config()
-    return None
+    config = query.get("config")
+    return links.decode_config(config) if config else None
 
 
 def _scaler_shown(recipe: str) -> Any:

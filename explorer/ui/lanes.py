@@ -51,7 +51,7 @@ def build(lane: int, settings: dict[str, Any] | None) -> LaneForm:
                 container=False,
                 max_lines=1,
                 min_width=60,
-                scale=4,
+                scale=5,
             )
             fields["recipe"] = gr.Dropdown(
                 choices,
@@ -63,7 +63,7 @@ def build(lane: int, settings: dict[str, Any] | None) -> LaneForm:
                 scale=5,
             )
             remove = gr.Button("✕", size="sm", min_width=24, scale=0, elem_classes="lane-remove")
-        with gr.Accordion("scaler, own settings", open=False, elem_classes="lane-more"):
+        with gr.Accordion("settings of this lane", open=False, elem_classes="lane-more"):
             scaled = recipes.get(values["recipe"]).scaler
             with gr.Group(visible=scaled, elem_classes="lane-scaler") as scaler:
                 fields["enabled"] = gr.Checkbox(

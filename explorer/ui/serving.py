@@ -10,7 +10,8 @@ from explorer.sessions.routes import router as run_routes
 from explorer.ui import static_files
 from explorer.ui.theme import THEME
 
-STYLES = ("tokens.css", "page.css", "sidebar.css", "lab.css")
+STYLES = ("tokens.css", "page.css", "sidebar.css", "lanes.css", "lab.css", "panels.css", "bits.css",
+          "phone.css")  # fmt: skip
 
 
 def launch(
@@ -58,7 +59,8 @@ def launch(
             ssr_mode=False,
             footer_links=[],
             theme=THEME,
-            css="\n".join(static_files.text(name) for name in STYLES),
+            # Not by css=: Gradio puts a prefix before every selector there, and within @media leaves nothing else.
+            head="<style>\n" + "\n".join(static_files.text(name) for name in STYLES) + "</style>",
             app_kwargs={"routes": routes},
         )
     except OSError as error:

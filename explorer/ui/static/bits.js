@@ -52,8 +52,10 @@ export function create(panel, catalogue) {
     rows = new Map();
     table.replaceChildren();
     const trace = run.started?.trace;
-    setText(note, trace ? `${trace.parameter}${trace.index ? `[${trace.index.join(", ")}]` : ""}` : "");
-    note.title = trace ? `The one number that is followed: ${note.textContent}` : "";
+    const [name, index] = [trace?.parameter ?? "", trace?.index ? `[${trace.index.join(", ")}]` : ""];
+    // Two elements: a long name is cut short, its index never.
+    note.replaceChildren(make("span", {}, name), make("span", {}, index));
+    note.title = name && `The one number that is followed: ${name}${index}`;
     for (const [role, words] of ROLES) {
       const lanes = run.lanes.map((lane, index) => ({ lane, index })).filter(({ lane }) => lane.formats?.[role]);
       if (!lanes.length) continue;

@@ -206,11 +206,18 @@ export function mount(element, props, watch, server) {
     if (address.href !== location.href) history.replaceState(history.state, "", address);
   }
 
-  async function copyLink(button) {
-    const copied = await copyText(location.href);
-    const words = button.textContent;
-    button.textContent = copied ? "copied" : "copy it from the address bar";
-    setTimeout(() => (button.textContent = words), 1500);
+  function settingsLink(config) {
+    const address = new URL(location.href);
+    address.search = "";
+    address.searchParams.set("config", config);
+    return address.href;
+  }
+
+  async function copyLink(button, link) {
+    const copied = await copyText(link);
+    button.dataset.said = copied ? "copied" : "";
+    if (!copied) prompt("Copy this link:", link);
+    setTimeout(() => delete button.dataset.said, 1500);
   }
 
   function enlarge(section) {
@@ -233,7 +240,7 @@ export function mount(element, props, watch, server) {
   root.addEventListener("click", (event) => {
     const button = event.target.closest("button");
     if (!button) return;
-    if (button.matches("[data-copy-link]")) copyLink(button);
+    if (button.matches("[data-copy-link]")) copyLink(button, location.href);
     if (button.matches("[data-enlarge]")) enlarge(button.closest(".panel"));
     if (button.matches("[data-picture]") && Plotly) save(button);
     if (button.matches("[data-run]")) document.getElementById("lab-run")?.click();
@@ -253,8 +260,14 @@ export function mount(element, props, watch, server) {
 
   watch("value", () => {
     const { id, position } = props.value ?? {};
-    if (id && (id !== run.id || run.ended)) open(id, { position });
+    if (!id || (id === run.id && !run.ended)) return;
+    open(id, { position });
+    // On a phone the settings cover the page.
+    const settings = document.querySelector(".sidebar.open > .toggle-button");
+    if (settings && innerWidth <= 768) settings.click();
   });
+  watch("link", () => copyLink(document.getElementById("lab-share"), settingsLink(props.link.config)));
+  document.addEventListener("lab:stop", () => server.cancel_run(run.id));
   watch("preset", () => {
     if (!run.id) story.invite(props.presets[props.preset]);
   });

@@ -106,6 +106,8 @@ export async function create(Plotly, panel) {
     }
     const ticks = sampled.map(({ lane }) => plain(shortened(lane.name)));
     const most = Math.max(0, ...latest.map(([, parts]) => Math.max(sum(parts), parts.total ?? 0))) / unit.bytes;
+    // Room for the words behind a bar, which are as wide on a phone as anywhere.
+    const room = 1 + 70 / Math.max(element.clientWidth - 190, 60);
     const now = element.layout;
     Plotly.react(
       element,
@@ -115,7 +117,7 @@ export async function create(Plotly, panel) {
         barmode: "stack",
         hovermode: "closest",
         dragmode: false,
-        xaxis: { ...now.xaxis, title: { text: `memory (${unit.name})`, standoff: 4 }, autorange: false, range: [0, most * 1.22 || 1] },
+        xaxis: { ...now.xaxis, title: { text: `memory (${unit.name})`, standoff: 4 }, autorange: false, range: [0, most * room || 1] },
         yaxis: {
           ...now.yaxis,
           tickvals: rows,
