@@ -1,0 +1,50 @@
+"""What every instrument is: something that looks at one training step of one lane without changing it.
+
+The lane calls it at five places of a step, in the order of the methods below, and the loop asks for its reading when
+the step is over. Steps that an instrument does not sample know nothing of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from explorer.burst.lane import Lane
+    from explorer.workloads.build import Batch
+
+
+class Instrument:
+    """Base of the instruments; each overrides what it needs.
+
+    One instance serves one lane. ``name`` is the field of the ``step`` event that holds its reading, and ``every`` is
+    the number of steps from one sample to the next.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, lane: Lane, every: int) -> None:
+        self.lane, self.every = lane, every
+
+    def prepare(self, batch: Batch, step: int) -> None:
+        """Do what has to be done before the step, outside of what is timed."""
+
+    def watching(self) -> contextlib.AbstractContextManager[Any]:
+        """Surround the step."""
+        return contextlib.nullcontext()
+
+    def after_forward(self) -> None:
+        """Look at the lane when the loss is known and backward has not begun."""
+
+    def after_backward(self) -> None:
+        """Look at the scaled gradients."""
+
+    def before_update(self) -> None:
+        """Look at the unscaled gradients, not yet clipped, and at the weights before the update."""
+
+    def after_update(self) -> None:
+        """Look at the weights after the update."""
+
+    def reading(self) -> dict[str, Any] | list[dict[str, Any]]:
+        """What the step's event holds under :attr:`name`."""
+        raise NotImplementedError
