@@ -1,0 +1,248 @@
+"""The command line: ``python -m explorer burst`` runs a burst here, ``python -m explorer runs`` reads the store.
+
+Bad input is one line on standard error and exit status 2; an interrupt is recorded and ends with status 130.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NoReturn
+
+from explorer.burst import PRESETS, BurstConfig, get_preset, parse_config
+from explorer.burst.events import Event, encode
+from explorer.errors import InputError
+from explorer.sessions import Store, default_folder
+
+BAD_INPUT, INTERRUPTED, FAILED = 2, 130, 1
+"""Exit statuses; 130 is the shell's own for an interrupt (128 + SIGINT)."""
+
+STEP_COLUMNS = ("lane", "step", "time", "loss", "scale", "skipped", "grad_norm", "step_ms", "samples_per_s")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(BAD_INPUT, f"{self.prog}: {message}. Try {self.prog} --help.\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.command(options)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has had enough; point stdout elsewhere so that closing it is quiet too.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--data-dir", type=Path, metavar="FOLDER", help=f"where runs are kept ({default_folder()})")
+
+    parser = _Parser(prog="python -m explorer", description="Short mixed-precision training bursts, watched closely.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+
+    burst = commands.add_parser("burst", parents=[shared], help="train a burst here and record it")
+    source = burst.add_mutually_exclusive_group(required=True)
+    source.add_argument("--config", metavar="FILE", help="a JSON config, or - for standard input")
+    source.add_argument("--preset", metavar="NAME", help="one of " + ", ".join(PRESETS))
+    burst.add_argument("--device", metavar="NAME", help="auto, cpu, or an accelerator such as cuda or cuda:1")
+    burst.add_argument("--jsonl", action="store_true", help="print the events, one a line")
+    burst.set_defaults(command=_burst)
+
+    runs = commands.add_parser("runs", help="list, show and export recorded runs")
+    actions = runs.add_subparsers(required=True, metavar="ACTION", parser_class=_Parser)
+    listing = actions.add_parser("list", parents=[shared], help="the latest runs, a line each")
+    listing.add_argument("--json", action="store_true", help="print a JSON list")
+    listing.set_defaults(command=_list)
+    show = actions.add_parser("show", parents=[shared], help="one run: what was asked and how it ended")
+    show.add_argument("run", metavar="ID")
+    show.add_argument("--json", action="store_true", help="print a JSON object")
+    show.set_defaults(command=_show)
+    export = actions.add_parser("export", parents=[shared], help="a run's events, to standard output")
+    export.add_argument("run", metavar="ID")
+    export.add_argument("--format", choices=("jsonl", "csv"), default="jsonl", help="all events, or the steps as CSV")
+    export.set_defaults(command=_export)
+    return parser
+
+
+def _burst(options: argparse.Namespace) -> int:
+    config = _config(options)
+    # Imported here: they load torch, which listing runs or refusing a config should not wait for.
+    from explorer import devices
+    from explorer.sessions import record
+
+    devices.resolve(config.device)
+    store = Store(options.data_dir)
+    try:
+        events = record(store, config)
+        return _print_lines(events) if options.jsonl else _show_progress(config, events)
+    finally:
+        store.close()
+
+
+def _config(options: argparse.Namespace) -> BurstConfig:
+    asked = _read(options.config) if options.preset is None else get_preset(options.preset).settings
+    config = parse_config(asked)
+    if options.device is not None:
+        config = parse_config({**config.as_json(), "device": options.device})
+    return config
+
+
+def _read(name: str) -> bytes:
+    if name == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(name).read_bytes()
+    except OSError as error:
+        raise InputError(
+            "--config", name, "a file that can be read", sentence=f"--config: {name}: {error.strerror}."
+        ) from None
+
+
+def _print_lines(events: Iterable[Event]) -> int:
+    ending = {}
+    for event in events:
+        print(encode(event), flush=True)
+        ending = event
+    return _status(ending)
+
+
+def _show_progress(config: BurstConfig, events: Iterable[Event]) -> int:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    lanes: dict[int, dict[str, Any]] = {}
+    said: dict[tuple[int, str], str] = {}
+    ending: Event = {}
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+               TimeRemainingColumn())  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(f"{config.model} on {config.data}", total=config.steps * len(config.lanes))
+        for event in events:
+            ending = event
+            if event["type"] == "run_started":
+                lanes = dict(enumerate(event["lanes"]))
+            elif event["type"] == "step":
+                progress.advance(task)
+                lanes[event["lane"]].setdefault("first_loss", event["loss"])
+            elif event["type"] == "diagnosis":
+                said[event["lane"], event["code"]] = event["sentence"]
+            elif event["type"] == "lane_finished":
+                lanes[event["lane"]].update(event)
+    if ending.get("type") == "run_finished":
+        _print_table(lanes, said)
+    print(f"run {ending['run']}: {ending.get('message') or 'recorded'}")
+    return _status(ending)
+
+
+def _print_table(lanes: dict[int, dict[str, Any]], said: dict[tuple[int, str], str]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("lane", "recipe", "first loss", "last loss", "skipped", "ms a step")
+    for lane in lanes.values():
+        table.add_row(
+            escape(lane["name"]),
+            f"{lane['recipe']} ({lane['support']})",
+            _figure(lane["first_loss"]),
+            _figure(lane["loss"]),
+            str(lane["skipped"]),
+            f"{lane['seconds'] / lane['steps'] * 1e3:.1f}",
+        )
+    console = Console()
+    console.print(table)
+    for index, lane in lanes.items():
+        sentences = " ".join(sentence for (at, _), sentence in said.items() if at == index)
+        console.print(f"[bold]{escape(lane['name'])}[/bold]: {escape(sentences)}", highlight=False)
+
+
+def _figure(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.4g}"
+
+
+def _status(ending: Event) -> int:
+    if ending.get("type") == "run_finished":
+        return 0
+    return INTERRUPTED if ending.get("kind") == "cancelled" else FAILED
+
+
+def _open(options: argparse.Namespace) -> Store:
+    return Store(options.data_dir)
+
+
+def _record_of(store: Store, run: str) -> dict[str, Any]:
+    found = store.get(run)
+    if found is None:
+        raise InputError("run", run, "the id of a recorded run; python -m explorer runs list shows them")
+    return {
+        "run": found.id,
+        "state": found.state,
+        "created": datetime.fromtimestamp(found.created).astimezone().isoformat(timespec="seconds"),
+        "step": found.steps_done,
+        "steps": found.steps,
+        "message": found.message,
+        "config": found.config,
+    }
+
+
+def _list(options: argparse.Namespace) -> int:
+    store = _open(options)
+    runs = [_record_of(store, found.id) for found in store.list()]
+    if options.json:
+        print(json.dumps(runs))
+    for run in runs if not options.json else ():
+        lanes = ", ".join(lane["recipe"] for lane in run["config"]["lanes"])
+        print(f"{run['run']}  {run['created']}  {run['state']:<11}  {run['config']['model']}: {lanes}")
+    store.close()
+    return 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    store = _open(options)
+    run = _record_of(store, options.run)
+    if options.json:
+        print(json.dumps(run))
+    else:
+        print(f"run {run['run']}, {run['created']}: {run['state']}, step {run['step']} of {run['steps']}")
+        if run["message"]:
+            print(run["message"])
+        print(json.dumps(run["config"], indent=1))
+    store.close()
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    store = _open(options)
+    _record_of(store, options.run)
+    if options.format == "jsonl":
+        for line in store.iterate(options.run):
+            print(line)
+    else:
+        rows = csv.DictWriter(sys.stdout, STEP_COLUMNS, extrasaction="ignore", lineterminator="\n")
+        rows.writeheader()
+        rows.writerows(event for event in map(json.loads, store.iterate(options.run)) if event["type"] == "step")
+    store.close()
+    return 0
