@@ -86,7 +86,7 @@ MODELS: dict[str, Model] = {
             summary="Two 3 × 3 convolutions and a linear layer, 10 thousand parameters.",
             data="digits",
             builder="explorer.workloads.vision:cnn",
-            traced="3.weight",
+            traced="1.weight",
             longest_sequence=None,
         ),
     )

@@ -1,0 +1,206 @@
+"""What the instruments say, held against another way to find it out."""
+
+import gc
+import weakref
+
+import pytest
+import torch
+
+from explorer import formats
+from explorer.burst import parse_config
+from explorer.burst.bits import Bits, locate
+from explorer.burst.gradients import Gradients, summary, tally
+from explorer.burst.instrument import Instrument
+from explorer.burst.lane import Lane
+from explorer.burst.memory import Memory
+from explorer.workloads import build
+
+CPU = torch.device("cpu")
+RECIPES = ("fp32", "bf16-amp", "fp16-amp")
+MODELS = {"mlp": {"batch_size": 16}, "cnn": {"batch_size": 16}, "gpt2-tiny": {"batch_size": 2, "sequence_length": 32}}
+
+
+def lane_of(model="mlp", recipe="fp16-amp", **fields):
+    config = parse_config({"model": model, **MODELS[model], "lanes": [{"recipe": recipe}], **fields})
+    batches = build.build_batches(config.data, config.batch_size, config.sequence_length, config.seed)
+    lane = Lane(config, config.lanes[0], build.build_model(model, config.seed), CPU)
+    return lane, batches.next(CPU)
+
+
+def watched(lane, batch, *instruments, step=0):
+    for instrument in instruments:
+        instrument.prepare(batch, step)
+    return lane.train(batch, instruments)
+
+
+class Tensors(Instrument):
+    """Keeps the tensors that the bits instrument reads one element of."""
+
+    name = "tensors"
+
+    def __init__(self, lane, parameter):
+        super().__init__(lane, 1)
+        self.parameter = lane.model.get_parameter(parameter)
+        self.kept = {}
+
+    def after_backward(self):
+        self.kept["weight"] = self.parameter.detach().clone()
+        self.kept["scaled_gradient"] = self.parameter.grad.clone()
+
+    def before_update(self):
+        self.kept["gradient"] = self.parameter.grad.clone()
+
+    def after_update(self):
+        self.kept["update"] = self.parameter.detach() - self.kept["weight"]
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_code_decodes_to_the_tensors_own_value(model, recipe):
+    lane, batch = lane_of(model, recipe)
+    parameter, index = locate(lane.model, parse_config({"lanes": [{"recipe": recipe}]}).trace, traced(model))
+    bits, tensors = Bits(lane, 1, parameter, index), Tensors(lane, parameter)
+    for step in range(3):
+        watched(lane, batch, bits, tensors, step=step)
+        expected = {role: tensor[index] for role, tensor in tensors.kept.items()}
+        expected["compute"] = expected["weight"].to(lane.precision.compute)
+        read = {entry["role"]: entry for entry in bits.reading()}
+        assert read.keys() == expected.keys()
+        for role, entry in read.items():
+            assert formats.get(entry["format"]).decode(entry["code"]).value == expected[role].item(), role
+
+
+def traced(model):
+    from explorer.workloads import get_model
+
+    return get_model(model).traced
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_traced_scalar_has_a_gradient(model):
+    lane, batch = lane_of(model, "fp32")
+    parameter, index = locate(lane.model, parse_config({"lanes": [{"recipe": "fp32"}]}).trace, traced(model))
+    tensors = Tensors(lane, parameter)
+    watched(lane, batch, tensors)
+    assert tensors.kept["gradient"][index] != 0
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_memory_counts_what_the_lane_owns(model, recipe):
+    lane, batch = lane_of(model, recipe)
+    memory = Memory(lane, 1)
+    for step in range(2):
+        watched(lane, batch, memory, step=step)
+        reading = memory.reading()
+    parameters = sum(p.numel() for p in lane.parameters)
+    assert reading["weights"] == reading["gradients"] == 4 * parameters
+    # AdamW keeps two moments a parameter, and a float32 step count for each tensor.
+    assert reading["optimizer"] == 8 * parameters + 4 * len(lane.parameters)
+    assert reading["total"] >= reading["weights"] + reading["optimizer"] + max(
+        reading["gradients"], reading["activations"]
+    )
+
+
+def test_activations_of_the_mlp_are_what_its_layers_save():
+    lane, batch = lane_of("mlp", "fp32")
+    memory = Memory(lane, 1)
+    watched(lane, batch, memory)
+    hidden = 16 * 128 * 4
+    # Two ReLU outputs, each also the next layer's input; log-softmax of the logits, and cross-entropy's total weight.
+    assert memory.reading()["activations"] == 2 * hidden + 16 * 10 * 4 + 4
+
+
+def test_autocast_keeps_activations_and_weight_copies_in_half():
+    readings = {}
+    for recipe in ("fp32", "fp16-amp"):
+        lane, batch = lane_of("mlp", recipe)
+        memory = Memory(lane, 1)
+        watched(lane, batch, memory)
+        readings[recipe] = memory.reading()
+    assert readings["fp32"]["cast_cache"] == 0
+    assert readings["fp16-amp"]["cast_cache"] == 2 * sum(p.numel() for p in lane.parameters)
+    assert readings["fp16-amp"]["activations"] < 0.9 * readings["fp32"]["activations"]
+
+
+@pytest.mark.parametrize("model", ["mlp", "gpt2-tiny"])
+@pytest.mark.parametrize("recipe", ["fp32", "bf16-amp"])
+def test_the_live_peak_agrees_with_the_profiler(model, recipe):
+    lane, batch = lane_of(model, recipe)
+    memory = Memory(lane, 1)
+    watched(lane, batch)
+    watched(lane, batch, memory)
+    # The optimizer frees the gradients first, so that both begin with nothing but weights and optimizer state.
+    lane.optimizer.zero_grad()
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profiler:
+        lane.train(batch)
+    live = peak = 0
+    for event in sorted(
+        (e for e in profiler.profiler.kineto_results.events() if e.name() == "[memory]"), key=lambda e: e.start_ns()
+    ):
+        live += event.nbytes()
+        peak = max(peak, live)
+    owned = memory.reading()["weights"] + memory.reading()["optimizer"]
+    assert memory.reading()["total"] - owned == pytest.approx(peak, rel=0.05)
+
+
+def test_instruments_change_nothing():
+    plain, batch = lane_of("gpt2-tiny", "fp16-amp")
+    seen, _ = lane_of("gpt2-tiny", "fp16-amp")
+    parameter, index = "transformer.h.0.mlp.c_fc.weight", (3, 5)
+    instruments = Memory(seen, 1), Gradients(seen, 1), Bits(seen, 1, parameter, index)
+    for step in range(3):
+        assert watched(seen, batch, *instruments, step=step).loss == plain.train(batch).loss
+    for ours, theirs in zip(seen.parameters, plain.parameters, strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_nothing_that_a_step_saved_outlives_it():
+    lane, batch = lane_of("gpt2-tiny", "bf16-amp")
+    memory, alive = Memory(lane, 1), []
+    memory._pack = lambda tensor, pack=memory._pack: (
+        alive.append(weakref.ref(tensor.untyped_storage())),
+        pack(tensor),
+    )[1]
+    watched(lane, batch, memory)
+    lane.optimizer.zero_grad()
+    weights = {p.untyped_storage()._cdata for p in lane.parameters} | {t.untyped_storage()._cdata for t in batch}
+    gc.collect()
+    left = [ref() for ref in alive if ref() is not None and ref()._cdata not in weights]
+    assert not left
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_shares_of_every_code_are_what_the_format_says(dtype):
+    if dtype is torch.float32:
+        values = torch.tensor([0.0, -0.0, 1e-45, 1e-39, 1.2e-38, 1.0, -3.0, float("inf"), float("nan"), 2.0**100])
+    else:
+        values = torch.arange(2**16, dtype=torch.int32).to(torch.int16).view(dtype)
+    found = summary(tally(values.reshape(2, -1)), dtype)
+    wide, tiny = values.double(), torch.finfo(dtype).smallest_normal
+    assert found["zero_fraction"] == (wide == 0).double().mean()
+    assert found["subnormal_fraction"] == ((wide != 0) & (wide.abs() < tiny)).double().mean()
+    assert found["nonfinite_fraction"] == (~wide.isfinite()).double().mean()
+    assert sum(found["histogram"]["counts"]) == (wide.isfinite() & (wide != 0)).sum()
+    if dtype is not torch.float32:
+        exponents = wide[wide.isfinite() & (wide != 0)].abs().log2().floor()
+        assert found["histogram"]["low"] == exponents.min()
+        assert found["histogram"]["counts"][0] == (exponents == exponents.min()).sum()
+
+
+def test_lost_gradients_are_zero_here_and_not_in_float32():
+    lane, batch = lane_of("mlp", "fp16-amp", loss_weight=1e-7)
+    lane.scaler._enabled = False
+    gradients = Gradients(lane, 1)
+    watched(lane, batch, gradients)
+    reading = gradients.reading()
+    assert reading["lost_fraction"] > 0.9
+    assert reading["zero_fraction"] >= reading["lost_fraction"]
+
+
+def test_a_lane_in_float32_loses_nothing():
+    lane, batch = lane_of("mlp", "fp32")
+    gradients = Gradients(lane, 1)
+    watched(lane, batch, gradients)
+    assert gradients.reading()["lost_fraction"] == 0
+    assert gradients.reading()["zero_fraction"] > 0.1
