@@ -29,6 +29,8 @@ export function create(panel, catalogue) {
   /** @type {import("./run.js").Run | null} */
   let run = null;
   let steps = [];
+  /** Samples shown so far, of all lanes: the lanes of one step can come in one after the other. */
+  let samples = 0;
   let following = true;
   let hidden = new Set();
   /** @type {Map<string, ReturnType<typeof makeRow>>} */
@@ -49,6 +51,7 @@ export function create(panel, catalogue) {
     run = next;
     following = true;
     steps = [];
+    samples = 0;
     rows = new Map();
     table.replaceChildren();
     const trace = run.started?.trace;
@@ -72,9 +75,10 @@ export function create(panel, catalogue) {
   }
 
   function update(next) {
-    const before = steps.length;
+    const sampled = next.lanes.reduce((sum, lane) => sum + lane.bits.length, 0);
+    if (sampled === samples) return;
+    samples = sampled;
     steps = sampledSteps(next);
-    if (steps.length === before) return;
     slider.max = String(Math.max(0, steps.length - 1));
     if (following) slider.value = slider.max;
     show();
