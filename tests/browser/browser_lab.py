@@ -81,11 +81,11 @@ class Lab:
         return self.page.get_by_label(label, exact=True)
 
     def run(self) -> str:
-        """Press Run and wait until the run has begun; its id."""
+        """Press Run and wait until the run has begun (a short one may be over by then); its id."""
         before = self.run_id
         self.page.locator("#lab-run").click()
         self.page.wait_for_function("before => new URL(location).searchParams.get('run') !== before", arg=before)
-        self.wait_for_words("step")
+        self.wait_for_words("step", "finished")
         return self.run_id
 
     @property
@@ -101,11 +101,12 @@ class Lab:
     def step(self) -> int:
         return int(self.words.split()[1])
 
-    def wait_for_words(self, start: str, timeout: float = 20_000) -> None:
-        """Wait until the line above the plots begins so."""
+    def wait_for_words(self, *starts: str, timeout: float = 20_000) -> None:
+        """Wait until the line above the plots begins with one of these."""
         self.page.wait_for_function(
-            "start => document.querySelector('[data-progress-words]').textContent.startsWith(start)",
-            arg=start,
+            "starts => starts.some((start) =>"
+            " document.querySelector('[data-progress-words]').textContent.startsWith(start))",
+            arg=starts,
             timeout=timeout,
         )
 

@@ -64,7 +64,8 @@ def test_the_codec_decodes_as_the_library_does(page, name):
             wanted.mantissa_field,
         )
         if kind in ("normal", "subnormal"):
-            assert value == wanted.value
+            # JSON has no float that is not an integer too: 2^60 comes back as an int.
+            assert float(value) == wanted.value
 
 
 def test_the_exact_value_is_the_library_s(page):

@@ -116,7 +116,7 @@ def test_a_lane_s_name_is_shown_as_the_text_it_is(lab):
     lab.page.wait_for_timeout(200)
     assert lab.page.locator("img[src=x]").count() == 0
     assert "hit" not in lab.page.title()
-    ticks = lab.page.locator("[data-panel=memory] .ytick").all_inner_texts()
+    ticks = lab.page.locator("[data-panel=memory] .ytick").all_text_contents()
     assert ticks[0].startswith("<img src=x")
 
 
