@@ -9,8 +9,9 @@ import argparse
 import csv
 import json
 import os
+import signal
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
@@ -89,7 +90,7 @@ def _burst(options: argparse.Namespace) -> int:
     devices.resolve(config.device)
     store = Store(options.data_dir)
     try:
-        events = record(store, config)
+        events = _until_interrupted(store, record(store, config))
         return _print_lines(events) if options.jsonl else _show_progress(config, events)
     finally:
         store.close()
@@ -112,6 +113,29 @@ def _read(name: str) -> bytes:
         raise InputError(
             "--config", name, "a file that can be read", sentence=f"--config: {name}: {error.strerror}."
         ) from None
+
+
+def _until_interrupted(store: Store, events: Generator[Event]) -> Iterator[Event]:
+    """The events up to an interrupt, which is acted on between two of them, and then the one that records it.
+
+    A second interrupt does not wait for the step in hand.
+    """
+    asked: list[int] = []
+
+    def ask(number: int, _: object) -> None:
+        asked.append(number)
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        for event in events:
+            yield event
+            if asked:
+                events.close()
+                yield from map(json.loads, store.events(event["run"], after=event["seq"]))
+                return
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _print_lines(events: Iterable[Event]) -> int:

@@ -36,6 +36,12 @@ class Server:
         self._thread.join()
 
 
+def in_a_loop(coroutine):
+    """Run a coroutine in a thread of its own: Playwright may have left its loop running in this one."""
+    with ThreadPoolExecutor(1) as executor:
+        return executor.submit(asyncio.run, coroutine).result()
+
+
 @pytest.fixture(scope="module")
 def server(warm):
     server = Server(warm)
@@ -282,7 +288,7 @@ def test_all_viewers_of_a_frame_get_the_same_bytes_and_leave_nothing_behind(tmp_
         hub.discard(live)
         return await asyncio.gather(*viewers)
 
-    seen = asyncio.run(watch_all())
+    seen = in_a_loop(watch_all())
     for index, data in enumerate(seen[0][:-1]):
         assert all(one[index] is data for one in seen)
     assert hub._watchers == {}
@@ -311,7 +317,7 @@ def test_a_viewer_who_falls_behind_reads_the_store_and_comes_back(tmp_path, monk
             await asyncio.sleep(0.002)
         return await viewer
 
-    got = [json.loads(data.decode().split("data: ")[1]) for data in asyncio.run(main()) if b"event: frame" in data]
+    got = [json.loads(data.decode().split("data: ")[1]) for data in in_a_loop(main()) if b"event: frame" in data]
     check_seamless(got, 0, 62)
     assert len(got) < 60
     store.close()
