@@ -21,8 +21,11 @@ from explorer.burst.lane import Lane, Trained
 from explorer.burst.memory import Memory
 from explorer.workloads import build
 
-SAMPLE_EVERY = 10
-"""Steps from one sample of memory and gradients to the next."""
+GRADIENTS_EVERY = 10
+"""Steps from one sample of the activation gradients to the next."""
+
+MEMORY_EVERY = 20
+"""Steps from one sample of memory to the next: it hardly changes, and is the dearest to look at in a short step."""
 
 BITS_SAMPLES = 50
 """About how many samples of the traced scalar a run has, however long it is."""
@@ -73,7 +76,7 @@ def _train(config: BurstConfig, device: torch.device, stamp: Stamp) -> Iterator[
     lanes = [Lane(config, settings, initial, device) for settings in config.lanes]
     bits_every = max(1, config.steps // BITS_SAMPLES)
     instruments: list[tuple[Instrument, ...]] = [
-        (Memory(lane, SAMPLE_EVERY), Gradients(lane, SAMPLE_EVERY), Bits(lane, bits_every, parameter, index))
+        (Memory(lane, MEMORY_EVERY), Gradients(lane, GRADIENTS_EVERY), Bits(lane, bits_every, parameter, index))
         for lane in lanes
     ]
     diagnosis = Diagnosis(config)

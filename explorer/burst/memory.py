@@ -51,6 +51,9 @@ class _LiveStorages(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
+        # What an operation wrote into was there before: in-place and foreach operations bring no storage of their own.
+        if func._schema.is_mutable:
+            return out
         for tensor in out if isinstance(out, tuple | list) else (out,):
             if isinstance(tensor, Tensor):
                 self._see(tensor, func, args)
