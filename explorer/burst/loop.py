@@ -24,8 +24,11 @@ from explorer.workloads import build
 GRADIENTS_EVERY = 10
 """Steps from one sample of the activation gradients to the next."""
 
-MEMORY_EVERY = 20
+MEMORY_EVERY = 40
 """Steps from one sample of memory to the next: it hardly changes, and is the dearest to look at in a short step."""
+
+ALWAYS_SAMPLED = 1
+"""The second step is sampled whatever the interval: the first is not typical, as it makes the optimizer's state."""
 
 BITS_SAMPLES = 50
 """About how many samples of the traced scalar a run has, however long it is."""
@@ -106,7 +109,7 @@ def _train(config: BurstConfig, device: torch.device, stamp: Stamp) -> Iterator[
             sampled = [
                 instrument
                 for instrument in instruments[index_of_lane]
-                if step % instrument.every == 0 or step == config.steps - 1
+                if step % instrument.every == 0 or step in (ALWAYS_SAMPLED, config.steps - 1)
             ]
             for instrument in sampled:
                 instrument.prepare(batch, step)
