@@ -156,7 +156,11 @@ export function mount(element, props, watch, server) {
   }
 
   function empty(name) {
-    const there = { memory: (lane) => lane.memory.length, bits: (lane) => lane.bits.length };
+    const there = {
+      memory: (lane) => lane.memory.length,
+      bits: (lane) => lane.bits.length,
+      scale: (lane) => lane.scaled && lane.step.length,
+    };
     const has = there[name] ?? ((lane) => lane.step.length);
     const place = panel(name).querySelector(".panel-empty");
     const special = run.started ? (panels[name]?.empty?.(run) ?? "") : "";

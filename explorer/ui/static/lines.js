@@ -13,6 +13,10 @@ const MOST_POINTS = 2000;
 /** Milliseconds between two drawings of thinned lines. */
 const REDRAW = 500;
 const TRACES = 3;
+/** Steps from which on a lane can be seen without a dot on each. */
+const SEEN_AS_LINE = 3;
+/** Steps from which on marks are small: there may be hundreds. */
+const MANY_STEPS = 1000;
 
 /**
  * @typedef {object} LineOptions
@@ -38,6 +42,7 @@ export async function createLines(Plotly, element, options) {
   let redrawAt = 0;
   let redrawTimer = 0;
   let shown = null;
+  let dotted = true;
   /** Lowest and highest finite value drawn. */
   let extent = [Infinity, -Infinity];
   let fitted = "";
@@ -61,6 +66,7 @@ export async function createLines(Plotly, element, options) {
     shown = run;
     clearTimeout(redrawTimer);
     drawn = run.lanes.map(freshState);
+    dotted = run.lanes.every((lane) => lane.step.length < SEEN_AS_LINE);
     extent = [Infinity, -Infinity];
     fitted = "";
     const steps = run.started?.config.steps ?? 0;
@@ -74,10 +80,12 @@ export async function createLines(Plotly, element, options) {
     const visible = !hidden.has(index);
     const line = { color: laneColour(index), dash: DASHES[index % DASHES.length], width: 2, ...options.line };
     const common = { type: "scatter", name: plain(lane.name), showlegend: false, visible };
+    const marker = { size: 5, color: laneColour(index) };
+    const many = (shown.started?.config.steps ?? 0) > MANY_STEPS;
     const text = { text: [], hovertemplate: `${options.hover}%{text}` };
     return [
       { ...common, x: [], y: [], mode: "lines", line: { ...line, width: 1 }, opacity: 0.3, hoverinfo: "skip" },
-      { ...common, x: [], y: [], ...text, mode: "lines", line, showlegend: true },
+      { ...common, x: [], y: [], ...text, mode: dotted ? "lines+markers" : "lines", line, marker, showlegend: true },
       {
         ...common,
         x: [],
@@ -85,9 +93,9 @@ export async function createLines(Plotly, element, options) {
         mode: "markers",
         marker: {
           symbol: [],
-          size: 9,
+          size: many ? 5 : 9,
           color: laneColour(index),
-          line: { width: 1, color: colour("panel-fill") },
+          line: { width: many ? 0 : 1, color: colour("panel-fill") },
         },
         hoverinfo: "skip",
         cliponaxis: false,
@@ -108,6 +116,14 @@ export async function createLines(Plotly, element, options) {
     if (!indices.length) return;
     extend(updates, indices);
     if (extent.join() !== fitted) fit();
+    if (dotted && run.lanes.some((lane) => lane.step.length >= SEEN_AS_LINE)) undot();
+  }
+
+  /** A line of one point is nothing to see, so lanes begin with dots; they give way to the line. */
+  function undot() {
+    dotted = false;
+    const lines = element.data.map((_, trace) => trace).filter((trace) => trace % TRACES === 1);
+    Plotly.restyle(element, { mode: "lines" }, lines);
   }
 
   /** Give the y axis the range that goes with what is drawn. */

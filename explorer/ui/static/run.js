@@ -122,7 +122,9 @@ export function progress(run) {
   const done = counts.reduce((sum, count) => sum + count, 0);
   const fraction = steps && counts.length ? done / (steps * counts.length) : 0;
   const reached = Math.max(0, ...run.lanes.map((lane) => lane.step.length));
-  const left = run.ended || fraction === 0 ? null : (run.time / fraction) * (1 - fraction);
+  // First steps take longer than those that follow, and would promise a wait that never comes.
+  const early = fraction * steps < 2;
+  const left = run.ended || early ? null : (run.time / fraction) * (1 - fraction);
   return { step: Math.min(reached, steps), steps, fraction, elapsed: run.ended?.seconds ?? run.time, left };
 }
 
