@@ -2,7 +2,7 @@
 
 A page is one module with a ``build`` function and an entry in :mod:`explorer.ui.pages`; its panels are small ES modules
 in ``static/``, fed by the run's event stream rather than through Gradio's queue. This is the only folder that imports
-gradio. :func:`build` makes the app, :func:`routes` what is served beside it.
+gradio. :func:`build` makes the app, :func:`launch` serves it.
 """
 
 from explorer.ui.pages import build
