@@ -101,10 +101,13 @@ def warm_up(device: str) -> dict[str, Any]:
     import torch
 
     from explorer import devices
+    from explorer.burst import run_burst
 
-    # The transformer models load lazily, and most bursts want one.
+    # The transformer models load lazily, and most bursts want one; a first step opens the data and the kernels.
     importlib.import_module("transformers.models.gpt2.modeling_gpt2")
-    importlib.import_module("explorer.burst.loop")
+    step = {"model": "mlp", "steps": 1, "device": device, "lanes": [{"recipe": "fp16-amp"}]}
+    for _ in run_burst(step):
+        pass
     return {
         "devices": devices.here(),
         "device": devices.describe(devices.resolve(device)),
