@@ -6,6 +6,7 @@ Bad input is one line on standard error and exit status 2; an interrupt is recor
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import json
 import os
@@ -19,7 +20,7 @@ from typing import Any, NoReturn
 from explorer.burst import PRESETS, BurstConfig, get_preset, parse_config
 from explorer.burst.events import Event, encode
 from explorer.errors import InputError
-from explorer.sessions import Store, default_folder
+from explorer.sessions import RunRecord, Store, default_folder
 
 BAD_INPUT, INTERRUPTED, FAILED = 2, 130, 1
 """Exit statuses; 130 is the shell's own for an interrupt (128 + SIGINT)."""
@@ -88,12 +89,9 @@ def _burst(options: argparse.Namespace) -> int:
     from explorer.sessions import record
 
     devices.resolve(config.device)
-    store = Store(options.data_dir)
-    try:
+    with contextlib.closing(Store(options.data_dir)) as store:
         events = _until_interrupted(store, record(store, config))
         return _print_lines(events) if options.jsonl else _show_progress(config, events)
-    finally:
-        store.close()
 
 
 def _config(options: argparse.Namespace) -> BurstConfig:
@@ -213,60 +211,58 @@ def _status(ending: Event) -> int:
     return INTERRUPTED if ending.get("kind") == "cancelled" else FAILED
 
 
-def _open(options: argparse.Namespace) -> Store:
-    return Store(options.data_dir)
-
-
-def _record_of(store: Store, run: str) -> dict[str, Any]:
+def _recorded(store: Store, run: str) -> RunRecord:
     found = store.get(run)
     if found is None:
         raise InputError("run", run, "the id of a recorded run; python -m explorer runs list shows them")
+    return found
+
+
+def _described(record: RunRecord) -> dict[str, Any]:
     return {
-        "run": found.id,
-        "state": found.state,
-        "created": datetime.fromtimestamp(found.created).astimezone().isoformat(timespec="seconds"),
-        "step": found.steps_done,
-        "steps": found.steps,
-        "message": found.message,
-        "config": found.config,
+        "run": record.id,
+        "state": record.state,
+        "created": datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="seconds"),
+        "step": record.steps_done,
+        "steps": record.steps,
+        "message": record.message,
+        "config": record.config,
     }
 
 
 def _list(options: argparse.Namespace) -> int:
-    store = _open(options)
-    runs = [_record_of(store, found.id) for found in store.list()]
+    with contextlib.closing(Store(options.data_dir)) as store:
+        runs = [_described(record) for record in store.list()]
     if options.json:
         print(json.dumps(runs))
-    for run in runs if not options.json else ():
+        return 0
+    for run in runs:
         lanes = ", ".join(lane["recipe"] for lane in run["config"]["lanes"])
         print(f"{run['run']}  {run['created']}  {run['state']:<11}  {run['config']['model']}: {lanes}")
-    store.close()
     return 0
 
 
 def _show(options: argparse.Namespace) -> int:
-    store = _open(options)
-    run = _record_of(store, options.run)
+    with contextlib.closing(Store(options.data_dir)) as store:
+        run = _described(_recorded(store, options.run))
     if options.json:
         print(json.dumps(run))
-    else:
-        print(f"run {run['run']}, {run['created']}: {run['state']}, step {run['step']} of {run['steps']}")
-        if run["message"]:
-            print(run["message"])
-        print(json.dumps(run["config"], indent=1))
-    store.close()
+        return 0
+    print(f"run {run['run']}, {run['created']}: {run['state']}, step {run['step']} of {run['steps']}")
+    if run["message"]:
+        print(run["message"])
+    print(json.dumps(run["config"], indent=1))
     return 0
 
 
 def _export(options: argparse.Namespace) -> int:
-    store = _open(options)
-    _record_of(store, options.run)
-    if options.format == "jsonl":
-        for line in store.iterate(options.run):
-            print(line)
-    else:
-        rows = csv.DictWriter(sys.stdout, STEP_COLUMNS, extrasaction="ignore", lineterminator="\n")
-        rows.writeheader()
-        rows.writerows(event for event in map(json.loads, store.iterate(options.run)) if event["type"] == "step")
-    store.close()
+    with contextlib.closing(Store(options.data_dir)) as store:
+        lines = store.iterate(_recorded(store, options.run).id)
+        if options.format == "jsonl":
+            for line in lines:
+                print(line)
+        else:
+            rows = csv.DictWriter(sys.stdout, STEP_COLUMNS, extrasaction="ignore", lineterminator="\n")
+            rows.writeheader()
+            rows.writerows(event for event in map(json.loads, lines) if event["type"] == "step")
     return 0

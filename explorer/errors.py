@@ -3,6 +3,11 @@
 Everything else that goes wrong is a bug and may reach the log; it never reaches the person as a traceback.
 """
 
+from collections.abc import Mapping
+from typing import TypeVar
+
+Entry = TypeVar("Entry")
+
 LONGEST_ECHO = 60
 """Characters of a rejected value that are repeated in the sentence about it."""
 
@@ -36,3 +41,16 @@ class InputError(ValueError):
     def __init__(self, field: str, given: object, accepted: str, *, sentence: str | None = None) -> None:
         self.field, self.given, self.accepted = field, given, accepted
         super().__init__(sentence or f"{field}: got {shown(given)}, but takes {accepted}.")
+
+
+def look_up(field: str, name: object, entries: Mapping[str, Entry]) -> Entry:
+    """The entry of that name in a registry.
+
+    Raises
+    ------
+    InputError
+        There is no such entry; the sentence lists those there are.
+    """
+    if not isinstance(name, str) or name not in entries:
+        raise InputError(field, name, "one of " + ", ".join(entries))
+    return entries[name]

@@ -7,8 +7,7 @@ what is refused and what the sentence says are one fact. The scaler's defaults a
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
@@ -41,10 +40,10 @@ def real(words: str, *, ge: float | None = None, gt: float | None = None, le: fl
     return Annotated[float, bounds, Accepts(words)]
 
 
-def one_of(names: Callable[[], tuple[str, ...]]) -> Any:
+def one_of(names: Iterable[str]) -> Any:
     """The type of a name out of a registry."""
-    words = "one of " + ", ".join(names())
-    return Annotated[Literal[names()], Accepts(words)]
+    names = tuple(names)
+    return Annotated[Literal[names], Accepts("one of " + ", ".join(names))]
 
 
 class _Part(BaseModel):
@@ -64,7 +63,10 @@ class ScalerConfig(_Part):
     growth_interval: whole(1, 1_000_000) = 2000
 
 
-Optimizer = Annotated[Literal["adamw", "sgd"], Accepts("one of adamw, sgd")]
+OPTIMIZERS = ("adamw", "sgd")
+MOST_LANES = 4
+
+Optimizer = one_of(OPTIMIZERS)
 LearningRate = real("a number above 0, up to 100", gt=0, le=100)
 Epsilon = real("a number from 0 to 1", ge=0, le=1)
 WeightDecay = real("a number from 0 to 10", ge=0, le=10)
@@ -81,7 +83,7 @@ OVERRIDES = ("optimizer", "learning_rate", "eps", "weight_decay", "clip_norm")
 class LaneConfig(_Part):
     """One lane: a recipe, its scaler, and what it does otherwise than the rest of the burst."""
 
-    recipe: one_of(recipes.names)
+    recipe: one_of(recipes.names())
     name: Annotated[str, Field(min_length=1, max_length=40), Accepts("a text of 1 to 40 characters")] | None = None
     scaler: ScalerConfig | None = None
     # Overrides: None stands for "not given" and is not accepted as a value, but for clip_norm (null: no clipping).
@@ -118,10 +120,8 @@ class TraceConfig(_Part):
 class BurstConfig(_Part):
     """A short mixed-precision training run in one to four lanes, which see the same weights and the same batches."""
 
-    model: one_of(workloads.model_names) = "gpt2-tiny"
-    data: Annotated[Literal[tuple(workloads.DATASETS)], Accepts("one of " + ", ".join(workloads.DATASETS))] | None = (
-        None
-    )
+    model: one_of(workloads.model_names()) = "gpt2-tiny"
+    data: one_of(workloads.DATASETS) | None = None
     steps: whole(1, 100_000) = 100
     batch_size: whole(1, 4_096) = 8
     sequence_length: whole(2, 8_192) = 128
@@ -143,7 +143,9 @@ class BurstConfig(_Part):
     """Multiplies the inputs of data whose inputs are real numbers."""
     weight_gain: Factor = 1.0
     """Multiplies the initial weights (matrices and kernels, not biases or norms)."""
-    lanes: Annotated[list[LaneConfig], Field(min_length=1, max_length=4), Accepts("a list of one to four lanes")]
+    lanes: Annotated[
+        list[LaneConfig], Field(min_length=1, max_length=MOST_LANES), Accepts("a list of one to four lanes")
+    ]
     trace: TraceConfig = TraceConfig()
 
     @model_validator(mode="after")
@@ -276,12 +278,3 @@ def _in_union(field: Any) -> str | None:
 
 def _words_in(metadata: Any) -> str | None:
     return next((item.words for item in metadata if isinstance(item, Accepts)), None)
-
-
-def bounds(field: str, part: type[_Part] = BurstConfig) -> tuple[float, float]:
-    """Lowest and highest value that a numeric field takes (infinite where it has no bound), for sliders and hints."""
-    low, high = -math.inf, math.inf
-    for item in part.model_fields[field].metadata:
-        low = max(low, getattr(item, "ge", None) or getattr(item, "gt", None) or low)
-        high = min(high, getattr(item, "le", None) or getattr(item, "lt", None) or high)
-    return low, high

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from explorer import formats
 from explorer.burst.instrument import Instrument
@@ -55,15 +55,8 @@ class Gradients(Instrument):
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
         """Count every output's gradient as backward brings it."""
-        hooks = [
-            module.register_forward_hook(functools.partial(self._hook, name))
-            for name, module in products(self.lane.model)
-        ]
-        try:
+        with _on_outputs(self.lane.model, self._hook):
             yield
-        finally:
-            for hook in hooks:
-                hook.remove()
 
     def reading(self) -> dict[str, Any]:
         """The shares and the histogram."""
@@ -74,7 +67,7 @@ class Gradients(Instrument):
             return 0.0
         return self._lost / self._present if self._shadowed and self._present else None
 
-    def _hook(self, name: str, module: Any, args: Any, output: Tensor) -> None:
+    def _hook(self, name: str, output: Tensor) -> None:
         output.register_hook(functools.partial(self._count, name))
 
     def _count(self, name: str, gradient: Tensor) -> None:
@@ -88,20 +81,25 @@ class Gradients(Instrument):
 
     def _nonzero_in_float32(self, batch: Batch) -> dict[str, Tensor]:
         outputs: dict[str, Tensor] = {}
-
-        def keep(name: str, module: Any, args: Any, output: Tensor) -> None:
-            outputs[name] = output
-
-        hooks = [
-            module.register_forward_hook(functools.partial(keep, name)) for name, module in products(self.lane.model)
-        ]
-        try:
+        with _on_outputs(self.lane.model, outputs.__setitem__):
             loss = loss_of(self.lane.model, batch) * self.lane.loss_weight
-        finally:
-            for hook in hooks:
-                hook.remove()
         gradients = torch.autograd.grad(loss, list(outputs.values()))
         return {name: gradient != 0 for name, gradient in zip(outputs, gradients, strict=True)}
+
+
+@contextlib.contextmanager
+def _on_outputs(model: nn.Module, see: Callable[[str, Tensor], None]) -> Iterator[None]:
+    """Have ``see`` called with name and output of each layer that multiplies, as forward comes by."""
+
+    def hook(name: str, module: nn.Module, args: Any, output: Tensor) -> None:
+        see(name, output)
+
+    hooks = [module.register_forward_hook(functools.partial(hook, name)) for name, module in products(model)]
+    try:
+        yield
+    finally:
+        for handle in hooks:
+            handle.remove()
 
 
 def tally(gradient: Tensor) -> Tensor:

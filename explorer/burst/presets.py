@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from explorer.burst.config import BurstConfig, parse_config
-from explorer.errors import InputError
+from explorer.errors import look_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +107,4 @@ def get_preset(name: str) -> Preset:
     InputError
         There is no such preset; the sentence lists those there are.
     """
-    if name not in PRESETS:
-        raise InputError("preset", name, "one of " + ", ".join(PRESETS))
-    return PRESETS[name]
+    return look_up("preset", name, PRESETS)

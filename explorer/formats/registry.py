@@ -7,7 +7,7 @@ from typing import Any
 from gfloat import Domain, FormatInfo
 from gfloat.formats import format_info_bfloat16, format_info_binary16, format_info_binary32
 
-from explorer.errors import InputError
+from explorer.errors import look_up
 from explorer.formats.spec import FormatSpec
 
 # NVIDIA A100 Tensor Core GPU Architecture white paper (2020): the exponent of float32, the fraction of float16. 19 bits
@@ -58,9 +58,7 @@ def get(name: str) -> FormatSpec:
     >>> get("fp16").max
     65504.0
     """
-    if not isinstance(name, str) or name not in _FORMATS:
-        raise InputError("format", name, f"one of {', '.join(_FORMATS)}")
-    return _FORMATS[name]
+    return look_up("format", name, _FORMATS)
 
 
 def catalogue() -> list[dict[str, Any]]:

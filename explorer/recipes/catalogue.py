@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from explorer.errors import InputError
+from explorer.errors import look_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,4 @@ def get(name: str) -> Recipe:
     InputError
         There is no such recipe; the sentence lists those there are.
     """
-    if name not in _BY_NAME:
-        raise InputError("recipe", name, "one of " + ", ".join(_BY_NAME))
-    return _BY_NAME[name]
+    return look_up("recipe", name, _BY_NAME)

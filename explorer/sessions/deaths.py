@@ -6,10 +6,11 @@ is the kernel's count of such kills and how little memory was left shortly befor
 
 from __future__ import annotations
 
-import os
 import signal
 from dataclasses import dataclass
 from pathlib import Path
+
+from explorer.devices.memory import memory
 
 LITTLE_MEMORY = 0.05
 """Share of all memory below which a killed worker is taken to have run out of it."""
@@ -33,20 +34,9 @@ class Memory:
 
 
 def memory_now(proc: Path = Path("/proc"), cgroup: Path = Path("/sys/fs/cgroup")) -> Memory:
-    """Read the memory of this machine. Does not need torch, which :func:`explorer.devices.machine.memory` does."""
-    meminfo, vmstat = _table(proc / "meminfo"), _table(proc / "vmstat")
-    total, free = (meminfo.get(key) for key in ("MemTotal:", "MemAvailable:"))
-    total, free = (None if value is None else 1024 * value for value in (total, free))
-    if total is None and hasattr(os, "sysconf"):
-        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    for limit, used in (
-        ("memory.max", "memory.current"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
-    ):
-        limit, used = _number(cgroup / limit), _number(cgroup / used)
-        if limit is not None and used is not None and (total is None or limit < total):
-            total, free = limit, max(0, min(limit - used, limit if free is None else free))
-    return Memory(total, free, vmstat.get("oom_kill", 0) + _table(cgroup / "memory.events").get("oom_kill", 0))
+    """Read the memory of this machine, and how often its kernel has killed for want of it."""
+    kills = (_table(file).get("oom_kill", 0) for file in (proc / "vmstat", cgroup / "memory.events"))
+    return Memory(*memory(proc, cgroup), sum(kills))
 
 
 def _table(path: Path) -> dict[str, int]:
@@ -56,13 +46,6 @@ def _table(path: Path) -> dict[str, int]:
     except OSError:
         return {}
     return {row[0]: int(row[1]) for row in rows if len(row) > 1 and row[1].isdigit()}
-
-
-def _number(path: Path) -> int | None:
-    try:
-        return int(path.read_text())
-    except (OSError, ValueError):
-        return None
 
 
 def explain(status: int, before: Memory, after: Memory) -> tuple[str, str]:

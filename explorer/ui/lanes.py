@@ -13,7 +13,6 @@ from explorer.burst.config import OVERRIDES, ScalerConfig
 from explorer.errors import InputError
 from explorer.ui import words
 
-MOST_LANES = 4
 SCALER_NUMBERS = ("growth_factor", "backoff_factor", "growth_interval")
 SWATCH = (
     '<svg class="swatch" viewBox="0 0 26 8" data-lane="{lane}" role="img" aria-label="the line of lane {number}">'

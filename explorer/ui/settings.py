@@ -9,10 +9,10 @@ from typing import Any
 import gradio as gr
 
 from explorer import workloads
-from explorer.burst.config import BurstConfig
+from explorer.burst.config import MOST_LANES, OPTIMIZERS, BurstConfig
 from explorer.errors import InputError
 from explorer.ui import lanes, words
-from explorer.ui.lanes import MOST_LANES, LaneForm, plain_number
+from explorer.ui.lanes import LaneForm, plain_number
 
 NUMBERS = ("steps", "batch_size", "sequence_length", "learning_rate", "seed",
            "loss_weight", "input_scale", "weight_gain", "weight_decay", "eps")  # fmt: skip
@@ -75,7 +75,7 @@ def build(config: BurstConfig) -> Form:
         number("sequence_length")
     with gr.Row():
         fields["optimizer"] = gr.Dropdown(
-            ["adamw", "sgd"],
+            list(OPTIMIZERS),
             value=config.optimizer,
             label=words.LABELS["optimizer"],
             filterable=False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from explorer.errors import InputError
+from explorer.errors import look_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +106,4 @@ def get_model(name: str) -> Model:
     InputError
         There is no such model; the sentence lists those there are.
     """
-    if name not in MODELS:
-        raise InputError("model", name, "one of " + ", ".join(MODELS))
-    return MODELS[name]
+    return look_up("model", name, MODELS)

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from explorer import devices
+from explorer import devices, recipes
 from explorer.burst import parse_config, run_burst
 from explorer.recipes.precision import DTYPES
 from explorer.workloads import build
@@ -25,7 +25,7 @@ STRETCH = 40
 def bare(config: Any) -> Iterator[None]:
     """PyTorch's AMP loop, a step at a time, with the half kernels that the burst uses on this machine."""
     (lane,) = config.lanes
-    dtype = DTYPES[{"fp32": "fp32", "bf16-amp": "bf16", "fp16-amp": "fp16"}[lane.recipe]]
+    dtype = DTYPES[recipes.get(lane.recipe).compute]
     half = dtype is not torch.float32
     model = build.build_model(config.model, config.seed)
     batches = build.build_batches(config.data, config.batch_size, config.sequence_length, config.seed)
