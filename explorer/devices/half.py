@@ -9,12 +9,12 @@ float32 and rounds once. What is computed is the same on either path: products a
 import contextlib
 import functools
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from explorer.devices import products
 from explorer.devices.intercept import HalfKernels
@@ -27,11 +27,14 @@ DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
 ADVANTAGE = 1.25
 """How many times faster the emulated product must be before it is chosen: noise must not decide between equals."""
 
-SIZE = 192
-"""Edge of the square matrices that are timed on a CPU: 42 MFLOP forward and backward, 42 ms at 1 GFLOP/s."""
+SHAPE = (4, 128, 128)
+"""Batch, sequence and width of the block that is timed on a CPU: a layer of ``gpt2-tiny`` at half its batch. Linear
+layers alone misled: with AMX, PyTorch's fp16 products won by a sixth and its fp16 attention lost by half."""
 
-ACCELERATOR_SIZE = 2048
-"""Edge of the square matrices on an accelerator, where smaller ones time the launch of the kernels."""
+ACCELERATOR_SHAPE = (8, 1024, 1024)
+"""The same on an accelerator, where smaller blocks time the launch of the kernels."""
+
+HEADS = 4
 
 ROUNDS = 8
 """How often each path is timed where neither is decidedly slower."""
@@ -57,8 +60,9 @@ class FormatSupport:
     how : {"native", "emulated", "missing"}
         Whether products run on PyTorch's own half kernels, in float32 rounded once, or not at all (accelerators only).
     native_gflops, emulated_gflops : float or None
-        10⁹ floating-point operations a second in a linear layer's forward and backward products on either path, casts
-        included; None where the choice was forced or the path does not exist.
+        10⁹ floating-point operations a second in the forward and backward products of an attention block (its two
+        linear layers, causal attention counted in full) on either path, casts included; None where the choice was
+        forced or the path does not exist.
     """
 
     format: str
@@ -100,7 +104,7 @@ class HalfSupport:
 
 
 def measure(device: torch.device | str = "cpu", force: Literal["native", "emulated"] | None = None) -> HalfSupport:
-    """Time a linear layer's three products on both paths and choose for each format.
+    """Time the products of an attention block on both paths and choose for each format.
 
     Takes some tens of milliseconds a format, and 0.2 s more where this process uses PyTorch's half kernels for the
     first time; less than a second in all even where they are 150 times slower. Both paths are timed in turn and the
@@ -177,47 +181,81 @@ def kernels(
 
 def _measure_format(name: str, device: torch.device) -> FormatSupport:
     dtype = DTYPES[name]
-    size = SIZE if device.type == "cpu" else ACCELERATOR_SIZE
-    paths: dict[str, Callable] = {"native": torch.nn.functional.linear, "emulated": products.Linear.apply}
-    times: dict[str, list[float]] = {path: [] for path in paths}
-    # Timing must not move the random state of a burst that measures before it draws its weights.
-    generator = torch.Generator(device="cpu").manual_seed(0)
+    on_cpu = device.type == "cpu"
+    paths = {"native": contextlib.nullcontext(), "emulated": HalfKernels([dtype])}
+    if not on_cpu:
+        del paths["emulated"]
     try:
-        drawn = torch.randn(4, size, size, generator=generator).to(device, dtype)
-        x, weight, bias = (t.requires_grad_() for t in (drawn[0], drawn[1], drawn[2, 0]))
-        # A context of the caller (autocast, no_grad) must not decide what is timed.
-        with torch.enable_grad(), products.exactly():
-            for played in range(ROUNDS + 1):
-                for path, function in paths.items():
-                    times[path].append(_seconds(function, x, weight, bias, drawn[3]))
-                if played == 0:
-                    # The first round loads the kernels, which may take longer than all others; it does not count.
-                    times, start = {path: [] for path in paths}, time.perf_counter()
-                    continue
-                native, emulated = min(times["native"]), min(times["emulated"])
-                decided = max(native, emulated) > DECIDED * min(native, emulated)
-                if played >= LEAST_ROUNDS and (decided or time.perf_counter() - start > BUDGET_S):
-                    break
-            # The faster path, still warming up when the matter was decided, is cheap to time in full.
-            faster = min(times, key=lambda path: min(times[path]))
-            while len(times[faster]) < ROUNDS:
-                times[faster].append(_seconds(paths[faster], x, weight, bias, drawn[3]))
-            native, emulated = min(times["native"]), min(times["emulated"])
+        block = _Block(SHAPE if on_cpu else ACCELERATOR_SHAPE, device, dtype)
+        times = _best_seconds(block, paths)
     except RuntimeError:
         # An accelerator may lack a format altogether (MPS before macOS 14 has no bf16); every CPU build has both.
-        if device.type == "cpu":
+        if on_cpu:
             raise
         return FormatSupport(name, "missing")
-    how: How = "emulated" if device.type == "cpu" and native > ADVANTAGE * emulated else "native"
-    gflop = 3 * 2 * size**3 / 1e9
-    return FormatSupport(name, how, gflop / native, gflop / emulated)
+    rates = {path: block.flop / 1e9 / seconds for path, seconds in times.items()}
+    slow = on_cpu and times["native"] > ADVANTAGE * times["emulated"]
+    return FormatSupport(name, "emulated" if slow else "native", rates["native"], rates.get("emulated"))
 
 
-def _seconds(linear: Callable, x: Tensor, weight: Tensor, bias: Tensor, grad: Tensor) -> float:
-    """Seconds of one forward and backward pass of a linear layer."""
-    synchronize = torch.accelerator.synchronize if x.device.type != "cpu" else lambda: None
-    synchronize()
+def _best_seconds(
+    block: "_Block", paths: dict[str, contextlib.AbstractContextManager[HalfKernels | None]]
+) -> dict[str, float]:
+    """The fastest pass of each path, taken in turn until it is plain which is the faster."""
+    # The first round loads the kernels, which may take longer than all others; it does not count.
+    for path in paths.values():
+        block.seconds(path)
+    times: dict[str, list[float]] = {name: [] for name in paths}
     start = time.perf_counter()
-    torch.autograd.grad(linear(x, weight, bias), (x, weight, bias), grad)
-    synchronize()
-    return time.perf_counter() - start
+    while True:
+        for name, path in paths.items():
+            times[name].append(block.seconds(path))
+        best = {name: min(taken) for name, taken in times.items()}
+        rounds = len(times["native"])
+        decided = max(best.values()) > DECIDED * min(best.values()) or time.perf_counter() - start > BUDGET_S
+        if rounds >= ROUNDS or (rounds >= LEAST_ROUNDS and decided):
+            break
+    # The faster path, still warming up when the matter was decided, is cheap to time in full.
+    faster = min(best, key=best.__getitem__)
+    while len(times[faster]) < ROUNDS:
+        times[faster].append(block.seconds(paths[faster]))
+    return best | {faster: min(times[faster])}
+
+
+class _Block:
+    """Causal self-attention between two linear layers, forward and backward: what is timed."""
+
+    def __init__(self, shape: tuple[int, int, int], device: torch.device, dtype: torch.dtype) -> None:
+        batch, sequence, width = shape
+        # Timing must not move the random state of a burst that measures before it draws its weights.
+        generator = torch.Generator(device="cpu").manual_seed(0)
+
+        def drawn(*size: int) -> Tensor:
+            return torch.randn(size, generator=generator).to(device, dtype)
+
+        self.grad = drawn(batch, sequence, width)
+        self.leaves = drawn(batch, sequence, width), drawn(3 * width, width), drawn(width, width)
+        for leaf in self.leaves:
+            leaf.requires_grad_()
+        tokens = batch * sequence
+        # Two operations for each multiplication and addition, forward and twice as many backward.
+        self.flop = 3 * 2 * (4 * tokens * width**2 + 2 * tokens * sequence * width)
+        self._synchronize = torch.accelerator.synchronize if device.type != "cpu" else lambda: None
+
+    def forward(self) -> Tensor:
+        x, inner, outer = self.leaves
+        batch, sequence, width = x.shape
+        heads = nn.functional.linear(x, inner).view(batch, sequence, 3, HEADS, width // HEADS)
+        query, key, value = heads.permute(2, 0, 3, 1, 4)
+        attended = nn.functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+        return nn.functional.linear(attended.transpose(1, 2).reshape(batch, sequence, width), outer)
+
+    def seconds(self, path: contextlib.AbstractContextManager[HalfKernels | None]) -> float:
+        """Seconds of one forward and backward pass."""
+        # A context of the caller (autocast, no_grad) must not decide what is timed.
+        with torch.enable_grad(), products.exactly(), path:
+            self._synchronize()
+            start = time.perf_counter()
+            torch.autograd.grad(self.forward(), self.leaves, self.grad)
+            self._synchronize()
+            return time.perf_counter() - start
