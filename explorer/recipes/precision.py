@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -66,20 +66,20 @@ def _float32_means_float32(device: torch.device) -> Iterator[None]:
         yield
         return
     matmul, convolution = torch.backends.cuda.matmul, torch.backends.cudnn.conv
-    before = (
-        matmul.fp32_precision,
-        convolution.fp32_precision,
-        matmul.allow_fp16_reduced_precision_reduction,
-        matmul.allow_bf16_reduced_precision_reduction,
-    )
-    matmul.fp32_precision = convolution.fp32_precision = "ieee"
-    matmul.allow_fp16_reduced_precision_reduction = matmul.allow_bf16_reduced_precision_reduction = False
+    wanted = [
+        (matmul, "fp32_precision", "ieee"),
+        (convolution, "fp32_precision", "ieee"),
+        (matmul, "allow_fp16_reduced_precision_reduction", False),
+        (matmul, "allow_bf16_reduced_precision_reduction", False),
+    ]
+    before = [(backend, flag, getattr(backend, flag)) for backend, flag, _ in wanted]
     try:
+        _set(wanted)
         yield
     finally:
-        (
-            matmul.fp32_precision,
-            convolution.fp32_precision,
-            matmul.allow_fp16_reduced_precision_reduction,
-            matmul.allow_bf16_reduced_precision_reduction,
-        ) = before
+        _set(before)
+
+
+def _set(flags: Iterable[tuple[Any, str, Any]]) -> None:
+    for backend, flag, value in flags:
+        setattr(backend, flag, value)

@@ -8,6 +8,8 @@ const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
 /** Milliseconds between two drawings. */
 const REDRAW = 300;
 const LONGEST_NAME = 18;
+const PEAK =
+  "The most that was alive at one moment of a step. The parts reach their most at different moments, so that their sum can be larger.";
 
 /** The largest unit in which a count of bytes is at least 1. @param {number} bytes */
 export function unitFor(bytes) {
@@ -30,7 +32,7 @@ export async function create(Plotly, panel) {
   const element = panel.querySelector(".plot");
   const legend = panel.querySelector(".legend");
   for (const [part, words] of MEMORY_PARTS) legend.append(make("li", { "data-part": part, hidden: true }, words));
-  legend.append(make("li", { "data-part": "total", hidden: true }, "peak"));
+  legend.append(make("li", { "data-part": "total", title: PEAK, hidden: true }, "peak"));
   const base = layout("memory", "");
   let hidden = new Set();
   let shown = null;
@@ -85,7 +87,7 @@ export async function create(Plotly, panel) {
       x: totals.map((total) => total / unit.bytes),
       y: rows,
       text: totals.map(humanBytes),
-      hovertemplate: "%{text}<extra>peak of a step</extra>",
+      hovertemplate: "%{text}, the most alive at one moment<br>(the parts peak at different moments)<extra>peak of a step</extra>",
       marker: { symbol: "line-ns-open", size: 26, color: colour("plot-ink"), line: { width: 2 } },
     };
     const words = {
