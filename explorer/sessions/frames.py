@@ -3,7 +3,7 @@
 A frame is one JSON object::
 
     {"from": 412, "to": 475,
-     "lanes": {"0": {"step": [103, 104, …], "loss": [2.30259, …], "scale": [65536, …], "skipped": [0, 1, …],
+     "lanes": {"0": {"step": 103, "loss": [2.30259, …], "scale": 65536, "skipped": [0, 1, …],
                      "grad_norm": [1.25, …], "step_ms": [6.125, …],
                      "bits":      {"step": [105, …], "weight": [1033476506, …], "update": [null, …], …},
                      "gradients": {"step": [110, …], "zero_fraction": [0.0125, …], …},
@@ -11,26 +11,28 @@ A frame is one JSON object::
                      "updates":   {"step": [110, …], "unchanged_fraction": [0.25, …]}}},
      "events": [every event that is not a step, whole]}
 
-``from`` and ``to`` are the numbers of the first and last event in it. Within a lane the columns beside ``step`` are as
-long as ``step``; what is sampled has a ``step`` column of its own. A column is absent where nothing is new in it:
+``from`` and ``to`` are the numbers of the first and last event in it. A lane's steps follow one another, so ``step``
+is the first one, and ``loss`` has an entry for each; the other columns are as long. ``scale`` is one number where it
+stayed the same. What is sampled has a ``step`` column of its own. A column is absent where nothing is new in it:
 ``scale`` where it is null throughout, ``skipped`` where no step was skipped, ``memory`` where it is what it was
-before. Losses and norms have 6 significant digits, durations 4, shares 4; scale, bits and memory are exact. Numbers
+before. Losses have 6 significant digits, norms, durations and shares 4; scale, bits and memory are exact. Numbers
 that are not finite stay the strings of the events.
 
 The form was chosen by size: four lanes of a small network at 600 lane-steps a second are to fit 4 kB, ten times a
 second. Objects that repeat each role's name took 1.9 kB for the bits alone, columns take 1.1. ``samples_per_s`` is
-left out, being batch size over ``step_ms``, and histograms are fetched with the run's events.
+left out, being batch size over ``step_ms``, and histograms are fetched with the run's events. Where a tenth of a
+second brings more than that all the same, it goes out as two frames or more (:meth:`Encoder.frames`).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from explorer.burst.events import Event
 
-DIGITS = {"loss": 6, "grad_norm": 6, "step_ms": 4}
+DIGITS = {"loss": 6, "grad_norm": 4, "step_ms": 4}
 """Significant digits of a step's numbers on the wire; what is not here is exact."""
 
 SHARE_DIGITS = 4
@@ -56,6 +58,23 @@ class Encoder:
     def __init__(self) -> None:
         self._memory: dict[int, dict[str, Any]] = {}
 
+    def frames(
+        self, lines: Sequence[str], events: Sequence[Event], limit: int
+    ) -> Iterator[tuple[Sequence[Event], str]]:
+        """The events in one frame, or halved until each frame has at most ``limit`` characters; with what it holds.
+
+        A single event is never divided, however long.
+        """
+        before = dict(self._memory)
+        frame = self.frame(lines, events)
+        if len(frame) <= limit or len(events) == 1:
+            yield events, frame
+            return
+        self._memory = before
+        half = len(events) // 2
+        yield from self.frames(lines[:half], events[:half], limit)
+        yield from self.frames(lines[half:], events[half:], limit)
+
     def frame(self, lines: Sequence[str], events: Sequence[Event]) -> str:
         """The frame of one or more consecutive events, given as lines of JSON and as objects."""
         lanes: dict[int, list[Event]] = {}
@@ -75,11 +94,13 @@ class Encoder:
         return "".join(parts)
 
     def _lane(self, lane: int, steps: list[Event]) -> dict[str, Any]:
-        columns: dict[str, Any] = {"step": [step["step"] for step in steps]}
+        columns: dict[str, Any] = {"step": steps[0]["step"]}
         for name in ("loss", "scale", "grad_norm", "step_ms"):
             column = [compact(step.get(name), DIGITS.get(name)) for step in steps]
-            if any(value is not None for value in column):
+            if name == "loss" or any(value is not None for value in column):
                 columns[name] = column
+        if len(set(columns.get("scale", ()))) == 1:
+            columns["scale"] = columns["scale"][0]
         skipped = [int(bool(step.get("skipped"))) for step in steps]
         if any(skipped):
             columns["skipped"] = skipped

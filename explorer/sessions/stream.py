@@ -24,6 +24,10 @@ from explorer.sessions.store import CHUNK, Store, state_after
 FRAME_SECONDS = 0.1
 """The shortest time between two live frames."""
 
+FRAME_BYTES = 4096
+"""The largest live frame, short of a single event that is longer. What a tenth of a second brings beyond it goes out
+in further frames at once."""
+
 KEPT_FRAMES = 5
 """Live frames that are kept for viewers who are a little behind. Others read the store, and get in one large frame
 what they missed: a page draws that once, where fifty small ones would keep it busy."""
@@ -35,6 +39,9 @@ POLL_SECONDS = 0.25
 """How often the store is asked about a run of another process, which cannot wake this one's viewers."""
 
 RETRY = b"retry: 1000\n\n"
+ENVELOPE = len("event: frame\nid: \ndata: \n\n") + 10
+"""Bytes around the data of a frame whose number has up to ten digits."""
+
 HEARTBEAT = b": still here\n\n"
 
 Numbered = tuple[int, bytes]
@@ -93,12 +100,13 @@ class LiveRun:
         self._store.append(self.run, lines, events)
         self._lines, self._events = [], []
         self._flushed = time.monotonic()
-        frame = encode_frame(self._encoder, lines, events)
+        frames = self._encoder.frames(lines, events, FRAME_BYTES - ENVELOPE)
+        encoded = {some[0]["seq"]: _frame(some, data) for some, data in frames}
         with self._lock:
-            self._frames[events[0]["seq"]] = frame
-            if len(self._frames) > KEPT_FRAMES:
+            self._frames |= encoded
+            while len(self._frames) > KEPT_FRAMES:
                 self._frames.popitem(last=False)
-            self.last_seq = frame[0]
+            self.last_seq = events[-1]["seq"]
             if events[-1]["type"] in ENDINGS:
                 self.state = state_after(events[-1])
         self._wake()
@@ -220,13 +228,16 @@ class Hub:
     def _chunk(self, run: str, after: int, encoder: Encoder) -> Numbered | None:
         """The next recorded events in one frame, however many a live frame would hold."""
         lines = self._store.events(run, after, CHUNK)
-        return encode_frame(encoder, lines, [json.loads(line) for line in lines]) if lines else None
+        if not lines:
+            return None
+        events = [json.loads(line) for line in lines]
+        return _frame(events, encoder.frame(lines, events))
 
 
-def encode_frame(encoder: Encoder, lines: Sequence[str], events: Sequence[Event]) -> Numbered:
+def _frame(events: Sequence[Event], data: str) -> Numbered:
     """The frame of these events as it is sent."""
     last = events[-1]["seq"]
-    return last, _message("frame", encoder.frame(lines, events), last)
+    return last, _message("frame", data, last)
 
 
 def _message(event: str, data: str, number: int) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import gradio as gr
 
 from explorer.errors import InputError
@@ -59,8 +61,8 @@ def launch(
             ssr_mode=False,
             footer_links=[],
             theme=THEME,
-            # Not by css=: Gradio puts a prefix before every selector there, and within @media leaves nothing else.
-            head="<style>\n" + "\n".join(static_files.text(name) for name in STYLES) + "</style>",
+            head=_head(),
+            favicon_path=static_files.FOLDER / "icon.svg",
             app_kwargs={"routes": routes},
         )
     except OSError as error:
@@ -71,3 +73,12 @@ def launch(
             sentence=f"--host {host}{f' --port {port}' if port else ''}: cannot be listened on ({error}).",
         ) from None
     return public or local
+
+
+def _head() -> str:
+    """What each page has in its head: the icon and the styles."""
+    # In the page too: a browser that finds none looks at the root of the host, where behind a prefix there is none.
+    icon = f'<link rel="icon" href="data:image/svg+xml,{quote(static_files.text("icon.svg").strip())}">'
+    # Not by css=: Gradio puts a prefix before every selector there, and within @media leaves nothing else.
+    styles = "\n".join(static_files.text(name) for name in STYLES)
+    return f"{icon}\n<style>\n{styles}</style>"

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import socket
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 from urllib.request import urlopen
 
+import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+ROOT = Path(__file__).parents[2]
 LANES = [
     {"name": "FP32", "recipe": "fp32"},
     {"name": "BF16", "recipe": "bf16-amp"},
@@ -30,6 +36,10 @@ class Server:
     address: str
     process: subprocess.Popen
     log: Path
+
+    @property
+    def port(self) -> int:
+        return urlsplit(self.address).port
 
     def health(self) -> dict[str, Any]:
         try:
@@ -54,11 +64,37 @@ class Server:
         raise AssertionError("the app has no worker")
 
 
+def start_server(folder: Path, *options: str) -> Server:
+    """The app, ready to train, with its log and its runs in a folder."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    log = folder / "server.log"
+    command = [sys.executable, "app.py", "--port", str(port), "--data-dir", str(folder / "data"), *options]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GRADIO_")}
+    with log.open("w") as out:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=subprocess.STDOUT)
+    server = Server(f"http://127.0.0.1:{port}/", process, log)
+    for _ in range(600):
+        if process.poll() is not None:
+            pytest.fail(f"app.py ended with {process.returncode}:\n{log.read_text()}", pytrace=False)
+        if server.health().get("worker") == "ready":
+            return server
+        time.sleep(0.1)
+    pytest.fail(f"app.py was not ready in a minute:\n{log.read_text()}", pytrace=False)
+
+
+def stop_server(server: Server) -> None:
+    """End it as Ctrl-C does."""
+    server.process.send_signal(signal.SIGINT)
+    server.process.wait(10)
+
+
 class Lab:
     """One browser context and its page."""
 
-    def __init__(self, context: BrowserContext, server: Server) -> None:
+    def __init__(self, context: BrowserContext, server: Server, address: str | None = None) -> None:
         self.context, self.server = context, server
+        self.address = address or server.address
         self.errors: list[str] = []
         self.outside: list[str] = []
         self.page: Page = context.new_page()
@@ -69,7 +105,7 @@ class Lab:
         """Open the page, with the settings of a config in its address."""
         if config is not None:
             query = "?config=" + quote(json.dumps(config))
-        self.page.goto(self.server.address + query)
+        self.page.goto(self.address + query)
         expect(self.page.locator("#lab-run")).to_be_attached()
         # The body is marked when Gradio has answered the page's first questions; settings are filled in by then.
         self.page.wait_for_function("document.body.classList.contains('lab-loaded') && window.Plotly")

@@ -5,20 +5,16 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-from browser_lab import Lab, Server
+from browser_lab import Lab, Server, start_server, stop_server
 from playwright.sync_api import Browser, Playwright, Route, sync_playwright
 
-ROOT = Path(__file__).parents[2]
 SYSTEM_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
 ARGUMENTS = (
     "--no-sandbox",
@@ -61,30 +57,11 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-def _start(folder: Path) -> Server:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    log = folder / "server.log"
-    command = [sys.executable, "app.py", "--port", str(port), "--data-dir", str(folder / "data")]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GRADIO_")}
-    with log.open("w") as out:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=subprocess.STDOUT)
-    server = Server(f"http://127.0.0.1:{port}/", process, log)
-    for _ in range(600):
-        if process.poll() is not None:
-            pytest.fail(f"app.py ended with {process.returncode}:\n{log.read_text()}", pytrace=False)
-        if server.health().get("worker") == "ready":
-            return server
-        time.sleep(0.1)
-    pytest.fail(f"app.py was not ready in a minute:\n{log.read_text()}", pytrace=False)
-
-
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = _start(tmp_path_factory.mktemp("app"))
+    server = start_server(tmp_path_factory.mktemp("app"))
     yield server
-    server.process.send_signal(signal.SIGINT)
-    server.process.wait(10)
+    stop_server(server)
 
 
 @pytest.fixture

@@ -89,18 +89,18 @@ FRAMES = [
             }
         ],
         "lanes": {
-            "0": {"step": [0], "loss": [2.5], "step_ms": [250]},
+            "0": {"step": 0, "loss": [2.5], "step_ms": [250]},
             "1": {
-                "step": [0],
+                "step": 0,
                 "loss": ["nan"],
-                "scale": [65536],
+                "scale": 65536,
                 "skipped": [1],
                 "step_ms": [250],
                 "bits": {"step": [0], "weight": [7], "update": [None]},
             },
         },
     },
-    {"from": 3, "to": 3, "lanes": {"0": {"step": [1], "loss": [2.25], "step_ms": [500]}}},
+    {"from": 3, "to": 3, "lanes": {"0": {"step": 1, "loss": [2.25], "step_ms": [500]}}},
 ]
 
 

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import FAKE, check_whole, gone, read, wait_for
+from sessions_driver import FAKE, check_whole, gone, read, wait_for
 from sessions_fakes import config
 
 from explorer.errors import InputError
@@ -139,7 +139,7 @@ def test_a_container_with_a_limit_has_the_limits_memory(tmp_path):
 
 SERVER = """
 import json, sys, time
-from conftest import FAKE
+from sessions_driver import FAKE
 from sessions_fakes import config
 from explorer.sessions import Session, Store
 

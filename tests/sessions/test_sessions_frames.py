@@ -8,7 +8,6 @@ from sessions_fakes import config, events
 
 from explorer.burst.events import encode
 from explorer.sessions.frames import Encoder, compact
-from explorer.sessions.stream import encode_frame
 
 
 def burst(steps=40, lanes=4):
@@ -30,9 +29,24 @@ def test_four_lanes_at_600_lane_steps_a_second_fit_4_kilobytes():
     encoder, sizes = Encoder(), []
     for start in range(1, 4001 - 60, 60):
         part = some[start : start + 60]
-        sizes.append(len(encode_frame(encoder, [encode(event) for event in part], part)[1]))
+        sizes.append(len(encoder.frame([encode(event) for event in part], part)))
     assert len(sizes) > 60
     assert max(sizes[1:]) <= 4096  # The first frame has the memory, which then stays as it is.
+
+
+def test_what_is_too_much_for_one_frame_goes_out_as_several():
+    some = burst(steps=400)
+    lines = [encode(event) for event in some]
+    encoder = Encoder()
+    frames = list(encoder.frames(lines, some, 4000))
+    assert len(frames) > 4
+    assert max(len(frame) for held, frame in frames if len(held) > 1) <= 4000
+    assert [event for held, _ in frames for event in held] == some
+    spans = [(json.loads(frame)["from"], json.loads(frame)["to"]) for _, frame in frames]
+    assert spans == [(held[0]["seq"], held[-1]["seq"]) for held, _ in frames]
+    # What an attempt that was too large had in it counts as sent only once it is: memory, the same throughout, is sent
+    # once a lane.
+    assert sum(frame.count('"memory":') for _, frame in frames) == 4
 
 
 def test_a_frame_has_the_columns_of_each_lane():
@@ -42,7 +56,7 @@ def test_a_frame_has_the_columns_of_each_lane():
     assert list(frame["lanes"]) == ["0", "1", "2"]
     for lane, columns in frame["lanes"].items():
         steps = [event for event in some[1:31] if event["lane"] == int(lane)]
-        assert columns["step"] == [event["step"] for event in steps]
+        assert [columns["step"] + at for at in range(len(columns["loss"]))] == [event["step"] for event in steps]
         assert columns["loss"] == pytest.approx([event["loss"] for event in steps], rel=1e-5)
         assert len(columns["grad_norm"]) == len(columns["step_ms"]) == len(steps)
         sampled = [event for event in steps if "bits" in event]
@@ -65,6 +79,10 @@ def test_columns_with_nothing_in_them_are_absent():
     columns = frame_of([step(scale=65536.0), step(index=1, scale=32768.5, skipped=True)])["lanes"]["0"]
     assert columns["scale"] == [65536, 32768.5]
     assert columns["skipped"] == [0, 1]
+
+
+def test_a_scale_that_stays_is_one_number():
+    assert frame_of([step(scale=65536.0), step(index=1, scale=65536.0)])["lanes"]["0"]["scale"] == 65536
 
 
 def test_numbers_that_are_not_finite_stay_words():

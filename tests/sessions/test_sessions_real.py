@@ -5,7 +5,7 @@ import signal
 import time
 
 import pytest
-from conftest import Driver, wait_for
+from sessions_driver import Driver, wait_for
 
 from explorer.errors import InputError
 from explorer.sessions import Session, Store, record

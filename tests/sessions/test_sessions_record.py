@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import check_whole, read, wait_for
+from sessions_driver import check_whole, read, wait_for
 from sessions_fakes import config, events
 
 from explorer.burst.events import Stamp

@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from conftest import wait_for
+from sessions_driver import wait_for
 from sessions_fakes import config
 
 from explorer.errors import InputError

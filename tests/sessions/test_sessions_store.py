@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import check_whole, read
+from sessions_driver import check_whole, read
 from sessions_fakes import config, events
 
 from explorer.errors import InputError

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 import uvicorn
-from conftest import check_whole, read, wait_for
 from fastapi import Depends, FastAPI, HTTPException
+from sessions_driver import check_whole, read, wait_for
 from sessions_fakes import config, events
 
 from explorer.burst.events import encode

@@ -31,7 +31,8 @@
  * @property {number} time seconds since the run began, as far as is known
  */
 
-const SERIES = ["step", "loss", "scale", "skipped", "grad_norm", "step_ms"];
+const COLUMNS = ["loss", "grad_norm", "step_ms"];
+const SERIES = ["step", ...COLUMNS, "scale", "skipped"];
 const SAMPLES = ["memory", "gradients", "bits"];
 
 /** @param {string} id @returns {Run} */
@@ -71,13 +72,14 @@ function start(run, event) {
   }));
 }
 
-/** Columns beside `step` are as long as `step`, and one is absent where nothing is new in it. */
+/** Columns are as long as `loss`; one is absent where nothing is new in it, and `scale` is one number where it stayed. */
 function extend(lane, news) {
   if (!lane) return;
-  const count = news.step?.length ?? 0;
-  for (const field of SERIES) {
-    const nothing = field === "skipped" ? 0 : null;
-    for (let at = 0; at < count; at++) lane[field].push(number(news[field]?.[at] ?? nothing));
+  for (let at = 0; at < news.loss.length; at++) {
+    lane.step.push(news.step + at);
+    for (const field of COLUMNS) lane[field].push(number(news[field]?.[at] ?? null));
+    lane.scale.push(number((Array.isArray(news.scale) ? news.scale[at] : news.scale) ?? null));
+    lane.skipped.push(news.skipped?.[at] ?? 0);
   }
   for (const field of SAMPLES) if (news[field]) sample(lane[field], news[field]);
 }
