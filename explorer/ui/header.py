@@ -27,10 +27,10 @@ def build(session: Session, entries: list[tuple[str, str]], current: str) -> Non
         f'<a href="{address or "./"}"{" aria-current=page" if address == current else ""}>{title}</a>'
         for title, address in entries
     )
-    module = static_files.module_address("header.js")
+    module = static_files.module_address("shared/header.js")
     gr.HTML(
         value="",
-        html_template=static_files.text("header.html").replace("@NAV@", links),
+        html_template=static_files.text("shared/header.html").replace("@NAV@", links),
         js_on_load=f"import(new URL('{module}', document.baseURI)).then((m) => m.mount(element, server))",
         apply_default_css=False,
         elem_id="site-header",

@@ -72,7 +72,7 @@ ALERT = '<p class="lab-alert" role="alert">${value}</p>'
 
 
 def _panel(session: Session) -> gr.HTML:
-    module = static_files.module_address("lab.js")
+    module = static_files.module_address("lab/lab.js")
 
     def run_status(run: str) -> dict[str, Any]:
         """How a run stands that has not begun."""
@@ -84,7 +84,7 @@ def _panel(session: Session) -> gr.HTML:
 
     return gr.HTML(
         value=None,
-        html_template=static_files.text("lab.html").replace("@PLOTLY@", static_files.plotly_address()),
+        html_template=static_files.text("lab/lab.html").replace("@PLOTLY@", static_files.plotly_address()),
         js_on_load=f"import(new URL('{module}', document.baseURI)).then((m) => m.mount(element, props, watch, server))",
         apply_default_css=False,
         elem_id="lab-panel",

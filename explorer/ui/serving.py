@@ -12,8 +12,8 @@ from explorer.sessions.routes import router as run_routes
 from explorer.ui import static_files
 from explorer.ui.theme import THEME
 
-STYLES = ("tokens.css", "page.css", "sidebar.css", "lanes.css", "lab.css", "panels.css", "bits.css",
-          "phone.css")  # fmt: skip
+STYLES = ("shared/tokens.css", "shared/page.css", "lab/sidebar.css", "lab/lanes.css", "lab/lab.css", "lab/panels.css",
+          "lab/bits.css", "lab/phone.css")  # fmt: skip
 
 
 def launch(
@@ -62,7 +62,7 @@ def launch(
             footer_links=[],
             theme=THEME,
             head=_head(),
-            favicon_path=static_files.FOLDER / "icon.svg",
+            favicon_path=static_files.FOLDER / "shared/icon.svg",
             app_kwargs={"routes": routes},
         )
     except OSError as error:
@@ -78,7 +78,7 @@ def launch(
 def _head() -> str:
     """What each page has in its head: the icon and the styles."""
     # In the page too: a browser that finds none looks at the root of the host, where behind a prefix there is none.
-    icon = f'<link rel="icon" href="data:image/svg+xml,{quote(static_files.text("icon.svg").strip())}">'
+    icon = f'<link rel="icon" href="data:image/svg+xml,{quote(static_files.text("shared/icon.svg").strip())}">'
     # Not by css=: Gradio puts a prefix before every selector there, and within @media leaves nothing else.
     styles = "\n".join(static_files.text(name) for name in STYLES)
     return f"{icon}\n<style>\n{styles}</style>"

@@ -61,9 +61,13 @@ def router() -> APIRouter:
     """The routes under ``static-files``."""
     routes = APIRouter()
     files: dict[str, Callable[[], Path]] = {PLOTLY: _plotly_file}
-    files |= {path.name: (lambda path=path: path) for path in FOLDER.iterdir() if path.suffix in TYPES}
+    files |= {
+        path.relative_to(FOLDER).as_posix(): (lambda path=path: path)
+        for path in FOLDER.rglob("*")
+        if path.suffix in TYPES
+    }
 
-    @routes.get("/static-files/{name}")
+    @routes.get("/static-files/{name:path}")
     def file(name: str, request: Request) -> Response:
         """One of the files; nothing outside the list made at the start can be named."""
         if name not in files:

@@ -8,7 +8,7 @@ import pytest
 
 from explorer import formats
 
-CODEC = "codec.js"
+CODEC = "shared/codec.js"
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_the_codec_decodes_as_the_library_does(page, name):
     codes = _codes(spec)
     answers = page.evaluate(
         """async ([codes, format]) => {
-            const { decode } = await import(new URL('static-files/codec.js', document.baseURI));
+            const { decode } = await import(new URL('static-files/shared/codec.js', document.baseURI));
             return codes.map((code) => {
                 const { kind, sign, exponentField, mantissaField, value } = decode(code, format);
                 return [kind, sign, exponentField, mantissaField, Number.isFinite(value) ? value : String(value)];
@@ -109,7 +109,7 @@ def _replay(page, frames: list[dict]) -> dict:
     return json.loads(
         page.evaluate(
             """async (frames) => {
-                const address = new URL('static-files/run.js', document.baseURI);
+                const address = new URL('static-files/lab/run.js', document.baseURI);
                 const { applyFrame, emptyRun, progress } = await import(address);
                 const run = emptyRun('r');
                 const outcomes = frames.map((frame) => applyFrame(run, frame));
@@ -144,7 +144,7 @@ def test_a_frame_that_is_known_changes_nothing_and_a_gap_is_noticed(page):
 def test_thinning_keeps_both_ends_and_every_extreme(page):
     ys = [math.sin(step / 50) for step in range(10_000)]
     ys[4321] = 40.0
-    kept = json.loads(_call(page, "plots.js", "thinned", list(range(10_000)), ys, 2000))
+    kept = json.loads(_call(page, "shared/plots.js", "thinned", list(range(10_000)), ys, 2000))
     assert len(kept) <= 2001
     assert kept == sorted(set(kept))
     assert kept[-1] == 9999
@@ -152,5 +152,11 @@ def test_thinning_keeps_both_ends_and_every_extreme(page):
 
 
 def test_durations_are_written_for_people(page):
-    written = [json.loads(_call(page, "progress.js", "duration", seconds)) for seconds in (0.25, 12.3, 119.7, 3600)]
+    written = [json.loads(_call(page, "lab/progress.js", "duration", seconds)) for seconds in (0.25, 12.3, 119.7, 3600)]
     assert written == ["0.3 s", "12 s", "2 min 00 s", "60 min 00 s"]
+
+
+def test_bytes_are_written_for_people(page):
+    given = [0, 1, 1023, 1024, 1023 * 1024, 24_600_000, 3 * 2**40]
+    written = [json.loads(_call(page, "shared/bytes.js", "humanBytes", count)) for count in given]
+    assert written == ["0 B", "1 B", "1023 B", "1.00 KiB", "1023 KiB", "23.5 MiB", "3.00 TiB"]

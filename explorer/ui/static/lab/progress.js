@@ -1,6 +1,6 @@
 /** The line above the plots: how far the run is, how long it took and will take, or why nothing moves. */
 
-import { setText } from "./dom.js";
+import { setText } from "../shared/dom.js";
 import { progress } from "./run.js";
 
 /** @param {number} seconds */

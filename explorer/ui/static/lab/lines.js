@@ -5,8 +5,8 @@
  * a series too long to be drawn point by point is thinned and drawn anew, a few times a second at most.
  */
 
-import { DASHES, colour, laneColour } from "./palette.js";
-import { CONFIG, keepSized, layout, plain, themed, thinned } from "./plots.js";
+import { DASHES, colour, laneColour } from "../shared/palette.js";
+import { CONFIG, keepSized, layout, plain, themed, thinned } from "../shared/plots.js";
 
 /** Points a line is drawn with before it is thinned. */
 const MOST_POINTS = 2000;

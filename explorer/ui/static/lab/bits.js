@@ -1,7 +1,7 @@
 /** The bits panel: the traced scalar in every format a lane passes it through, a row a lane, grouped by role. */
 
-import { decode, exact, fields, short } from "./codec.js";
-import { make, setText, swatch } from "./dom.js";
+import { decode, exact, fields, short } from "../shared/codec.js";
+import { make, setText, swatch } from "../shared/dom.js";
 import { sampleAt, sampledSteps } from "./run.js";
 
 /** Roles in the order of a training step, with the words for each. */
@@ -16,7 +16,7 @@ const FIELDS = ["sign", "exponent", "mantissa"];
 
 /**
  * @param {HTMLElement} panel
- * @param {import("./codec.js").Format[]} catalogue
+ * @param {import("../shared/codec.js").Format[]} catalogue
  */
 export function create(panel, catalogue) {
   const formats = new Map(catalogue.map((format) => [format.name, format]));

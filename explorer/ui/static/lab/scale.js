@@ -1,6 +1,6 @@
 /** The scale factor panel: the power of two that a lane's loss is multiplied by, and where a step was skipped. */
 
-import { setText } from "./dom.js";
+import { setText } from "../shared/dom.js";
 import { createLines } from "./lines.js";
 
 /**

@@ -1,7 +1,7 @@
 /** The header of every page: the session's state and details, and the theme. */
 
+import { humanBytes } from "./bytes.js";
 import { make, setText } from "./dom.js";
-import { humanBytes } from "./memory.js";
 
 /** Milliseconds between two questions after the session's state, while the page is seen. */
 const EVERY = 3000;

@@ -5,12 +5,12 @@
  */
 
 import * as bits from "./bits.js";
-import { copyText, make, swatch } from "./dom.js";
+import { copyText, make, swatch } from "../shared/dom.js";
 import * as happened from "./happened.js";
 import * as loss from "./loss.js";
 import * as memory from "./memory.js";
-import { onTheme } from "./palette.js";
-import { loadPlotly, savePicture } from "./plots.js";
+import { onTheme } from "../shared/palette.js";
+import { loadPlotly, savePicture } from "../shared/plots.js";
 import * as progress from "./progress.js";
 import { applyFrame, emptyRun } from "./run.js";
 import * as scale from "./scale.js";

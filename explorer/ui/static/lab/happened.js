@@ -1,6 +1,6 @@
 /** "What happened": before a run what to look for, then one line a lane of the run's own sentences. */
 
-import { make, setText, swatch } from "./dom.js";
+import { make, setText, swatch } from "../shared/dom.js";
 
 /** @param {HTMLElement} panel */
 export function create(panel) {

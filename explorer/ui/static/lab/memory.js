@@ -1,28 +1,15 @@
 /** The memory panel: a bar a lane, stacked by what holds the bytes, and a mark at the step's measured peak. */
 
-import { make } from "./dom.js";
-import { MEMORY_PARTS, colour } from "./palette.js";
-import { CONFIG, keepSized, layout, plain, themed } from "./plots.js";
+import { humanBytes, unitFor } from "../shared/bytes.js";
+import { make } from "../shared/dom.js";
+import { MEMORY_PARTS, colour } from "../shared/palette.js";
+import { CONFIG, keepSized, layout, plain, themed } from "../shared/plots.js";
 
-const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
 /** Milliseconds between two drawings. */
 const REDRAW = 300;
 const LONGEST_NAME = 18;
 const PEAK =
   "The most that was alive at one moment of a step. The parts reach their most at different moments, so that their sum can be larger.";
-
-/** The largest unit in which a count of bytes is at least 1. @param {number} bytes */
-export function unitFor(bytes) {
-  const power = Math.min(UNITS.length - 1, Math.max(0, Math.floor(Math.log2(Math.max(bytes, 1)) / 10)));
-  return { name: UNITS[power], bytes: 1024 ** power };
-}
-
-/** Bytes for people: 23.4 MiB. @param {number} bytes */
-export function humanBytes(bytes) {
-  const unit = unitFor(bytes);
-  const value = bytes / unit.bytes;
-  return `${unit.bytes === 1 ? value : value.toPrecision(3)} ${unit.name}`;
-}
 
 /**
  * @param {any} Plotly
