@@ -11,12 +11,6 @@ from explorer import formats
 CODEC = "shared/codec.js"
 
 
-@pytest.fixture
-def page(lab):
-    lab.page.goto(lab.server.address)
-    return lab.page
-
-
 def _call(page, module: str, function: str, *arguments):
     """Call a module's function in the page; numbers that JSON cannot say come back as strings."""
     return page.evaluate(
