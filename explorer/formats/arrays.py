@@ -1,63 +1,53 @@
-"""Rounding of whole arrays: by a library's cast where one rounds as asked, and by arithmetic on the bits elsewhere.
+"""Rounding of whole arrays, in pieces that stay in a core's cache.
 
-An array is worked on in float32 if that holds its elements exactly and in float64 if not: its *carrier*. Nothing is
-rounded on the way in, so the result is rounded once.
+An array is worked on in float32 if that holds its elements exactly and has room for the arithmetic, and in float64 if
+not: its *carrier*. Nothing is rounded on the way in, so the result is rounded once.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import ml_dtypes  # noqa: F401  registers bfloat16 with np.dtype
+import ml_dtypes  # noqa: F401  registers bfloat16 and its kin with np.dtype
 import numpy as np
 import numpy.typing as npt
 
 from explorer.errors import InputError
-from explorer.formats.rounding import (
-    STOCHASTIC_BITS,
-    RandomSource,
-    check_modes,
-    overflow_code,
-    random_words,
-    rounds_away,
-)
+from explorer.formats.grid import fits, round_to_grid
+from explorer.formats.rounding import RandomSource, check_modes, random_source, random_words
 
 if TYPE_CHECKING:
     from explorer.formats.spec import FormatSpec
 
-BLOCK = 1 << 14
-"""Elements that the bit arithmetic takes at a time, so that its dozen temporaries stay in a core's cache."""
+PIECE = 1 << 14
+"""Elements taken at a time, so that the temporaries stay in a core's cache."""
 
 
 @np.errstate(all="ignore")  # overflow to infinity is an answer here, not an accident, and a NaN may be signalling
-def quantize(
-    spec: FormatSpec, array: npt.ArrayLike, rounding: str, overflow: str, rng: RandomSource
-) -> npt.NDArray[np.float32]:
+def quantize(spec: FormatSpec, array: npt.ArrayLike, rounding: str, overflow: str, rng: RandomSource) -> np.ndarray:
     """Round every element of an array; see :meth:`FormatSpec.quantize`."""
     check_modes(rounding, overflow)
-    given = _in_carrier(array)
+    given = real_numbers(array)
     x = given.reshape(-1)
-    if spec.nan_code is None and np.isnan(x).any():
-        raise InputError("array", array, f"numbers that are not NaN, for {spec.label} has no NaN")
-    if overflow == "saturate":
-        # Rounding keeps order and leaves the largest value where it is, so the order of the two does not matter.
-        x = np.clip(x, -spec.max if spec.signed else 0, spec.max)
-    if rounding == "nearest-even" and _cast_rounds_once(spec, x.dtype):
-        rounded = x.astype(spec.storage).astype(np.float32)
-    elif rounding == "nearest-even" and _spare_bits(spec) and x.dtype == spec.storage:
-        rounded = _drop_spare_bits(spec, x)
-    else:
-        rounded = np.empty(x.shape, np.float32)
-        draws = random_words(rng, x.size) if rounding == "stochastic" else None
-        for start in range(0, x.size, BLOCK):
-            block = slice(start, start + BLOCK)
-            codes = _codes(spec, x[block], rounding, None if draws is None else draws[block])
-            rounded[block] = _values(spec, codes)
+    source = np.dtype(np.float32 if np.can_cast(x.dtype, np.float32) else np.float64)
+    rounded = np.empty(x.shape, np.float64 if spec.bits > 32 else np.float32)
+    generator = random_source(rng) if rounding == "stochastic" else None
+    exact = np.finfo(source).nmant <= spec.mantissa_bits
+    if exact or (rounding == "nearest-even" and _is_upper_bits(spec, source)):
+        for piece in _pieces(x.size):
+            _cut_low_bits(spec, x[piece].astype(source, copy=False), overflow, rounded[piece])
+        return rounded.reshape(given.shape)
+    carrier = source if fits(source, spec.mantissa_bits, spec.largest_exponent) else np.dtype(np.float64)
+    for piece in _pieces(x.size):
+        numbers = x[piece].astype(carrier, copy=False)
+        draws = None if generator is None else random_words(generator, numbers.size)
+        _round_piece(spec, numbers, rounding, overflow, draws, rounded[piece])
     return rounded.reshape(given.shape)
 
 
-def _in_carrier(array: npt.ArrayLike) -> np.ndarray:
-    """The array in float32 or float64, exactly."""
+def real_numbers(array: npt.ArrayLike) -> np.ndarray:
+    """Return what was given as an array whose elements float64 holds exactly, in native byte order, or refuse it."""
     given = np.asarray(array)
     if given.dtype == np.bool_ or not np.can_cast(given.dtype, np.float64):
         raise InputError("array", f"an array of {given.dtype}", "real numbers of up to 64 bits")
@@ -65,94 +55,80 @@ def _in_carrier(array: npt.ArrayLike) -> np.ndarray:
         limit = 2 ** (np.finfo(np.float64).nmant + 1)
         if int(given.max()) > limit or int(given.min()) < -limit:
             raise InputError("array", array, "whole numbers that float64 holds exactly, to ±2**53")
-    return given.astype(np.float32 if np.can_cast(given.dtype, np.float32) else np.float64, copy=False)
+    return given.astype(given.dtype.newbyteorder("="), copy=False)
 
 
-def _spare_bits(spec: FormatSpec) -> int:
-    """Low bits of the storage type that are no part of the code. A format of less than a byte lies in the low bits."""
-    itemsize = np.dtype(spec.storage).itemsize
-    return 8 * itemsize - spec.bits if itemsize > 1 else 0
+def _pieces(size: int) -> Iterator[slice]:
+    return (slice(start, start + PIECE) for start in range(0, size, PIECE))
 
 
-def _cast_rounds_once(spec: FormatSpec, carrier: np.dtype) -> bool:
-    """Whether casting the carrier to the storage type is the rounding that is wanted.
-
-    ml_dtypes casts float64 by way of float32 (0.6.0: 1 + 2**-8 + 2**-40 becomes 1 in bfloat16), which rounds twice;
-    numpy casts its own types directly.
-    """
-    storage = np.dtype(spec.storage)
-    return not _spare_bits(spec) and (carrier == np.float32 or storage.isbuiltin == 1)
+def _is_upper_bits(spec: FormatSpec, source: np.dtype) -> bool:
+    """Whether the format is what is left of the source's bits when the low ones are cut off: BF16 and TF32 of FP32."""
+    limits = np.finfo(source)
+    return spec.signed and spec.has_inf and (spec.exponent_bits, spec.bias) == (limits.iexp, limits.maxexp - 1)
 
 
-def _drop_spare_bits(spec: FormatSpec, x: np.ndarray) -> npt.NDArray[np.float32]:
+def _cut_low_bits(spec: FormatSpec, x: np.ndarray, overflow: str, rounded: np.ndarray) -> None:
     """Round to nearest even by whole-number addition: half a unit, less one if the last kept bit is even.
 
-    The carry runs from the mantissa into the exponent and from the largest value into infinity, as it should.
+    The carry runs from the mantissa into the exponent and from the largest value into infinity, as it should. Where no
+    bit is cut the number is in the format as it stands.
     """
-    spare = _spare_bits(spec)
-    bits = x.view(np.uint32)
-    rounded = bits >> spare
-    rounded &= 1
-    rounded += bits
-    rounded += (1 << (spare - 1)) - 1
-    rounded &= np.uint32(0xFFFFFFFF << spare & 0xFFFFFFFF)
-    values = rounded.view(np.float32)
-    values[np.isnan(x)] = np.nan  # the carry may have run through a payload
-    return values
-
-
-def _codes(spec: FormatSpec, x: np.ndarray, rounding: str, draws: np.ndarray | None) -> np.ndarray:
-    """Codes of a carrier's elements under native overflow, as unsigned integers of the carrier's width, shape (n,).
-
-    The array twin of :func:`explorer.formats.encode.encode`.
-    """
-    carrier = np.finfo(x.dtype)
-    word = np.dtype(f"uint{carrier.bits}").type
-    sign_bit = word(1 << (carrier.bits - 1))
-    implicit_bit = word(1 << carrier.nmant)
-    infinity = word((2 * carrier.maxexp - 1) << carrier.nmant)
-
-    bits = x.view(word)
-    negative = (bits & sign_bit) != 0
-    magnitude = bits & ~sign_bit
-    exponent_field = (magnitude >> carrier.nmant).view(f"int{carrier.bits}")
-    significand = magnitude & (implicit_bit - 1)
-    significand |= np.where(exponent_field > 0, implicit_bit, word(0))
-
-    # The exponent field in the format; below 1 the number is subnormal there, and loses a bit more for every step.
-    target_field = np.maximum(exponent_field, 1) - (carrier.maxexp - 1 - spec.bias)
-    shift = carrier.nmant - spec.mantissa_bits + np.maximum(1 - target_field, 0)
-    # From nmant + 2 on nothing is left of the significand and it is below half a unit: a longer shift is no different.
-    short_shift = np.minimum(shift, carrier.nmant + 2).astype(word)
-    unit = word(1) << short_shift
-    kept = significand >> short_shift
-    remainder = significand & (unit - 1)
-    if draws is None:
-        away = rounds_away(rounding, remainder << 1, unit, (kept & 1) != 0, negative)
+    if overflow == "saturate":
+        x = np.clip(x, -spec.max, spec.max)  # before, for rounding keeps order and leaves the largest value where it is
+    spare = np.finfo(x.dtype).nmant - spec.mantissa_bits
+    if spare <= 0:
+        rounded[:] = x
     else:
-        away = draws < _chance(remainder, shift)
-    codes = ((np.maximum(target_field, 1) - 1).astype(word) << spec.mantissa_bits) + kept + away
-
-    overflowed = (codes > spec.max_code) & (magnitude < infinity)
-    signs = np.where(negative, word(spec.sign_mask), word(0))
-    codes |= signs if spec.has_negative_zero else np.where(codes != 0, signs, word(0))
-    for sign in (False, True):
-        side = negative == sign
-        codes[overflowed & side] = overflow_code(spec, sign, rounding, "native")
-        codes[(magnitude == infinity) & side] = overflow_code(spec, sign, "nearest-even", "native")
-    if spec.nan_code is not None:
-        codes[magnitude > infinity] = spec.nan_code
-    return codes
+        bits, out = x.view(np.uint32), rounded.view(np.uint32)
+        np.right_shift(bits, spare, out=out)
+        out &= 1
+        out += bits
+        out += (1 << (spare - 1)) - 1
+        out &= np.uint32(0xFFFFFFFF << spare & 0xFFFFFFFF)
+    nan = np.isnan(x)
+    if nan.any():
+        rounded[nan] = np.nan  # the carry may have run through a payload
 
 
-def _chance(remainder: np.ndarray, shift: np.ndarray) -> npt.NDArray[np.uint64]:
-    """``remainder / 2**shift`` in units of ``2**-STOCHASTIC_BITS``, rounded down."""
-    left = np.clip(STOCHASTIC_BITS - shift, 0, STOCHASTIC_BITS - 1).astype(np.uint64)
-    right = np.clip(shift - STOCHASTIC_BITS, 0, STOCHASTIC_BITS - 1).astype(np.uint64)
-    return remainder.astype(np.uint64) << left >> right
+def _round_piece(
+    spec: FormatSpec, x: np.ndarray, rounding: str, overflow: str, draws: np.ndarray | None, rounded: np.ndarray
+) -> None:
+    """Round a carrier's numbers into `rounded`. The array twin of :func:`explorer.formats.encode.encode`."""
+    magnitude = np.abs(x)
+    within = bool(magnitude.max() <= spec.max)  # a piece with a NaN is not
+    if overflow == "saturate":
+        np.minimum(magnitude, spec.max, out=magnitude)
+    elif not within:
+        # From the power of two after the largest value on everything overflows alike; the carrier has room to there.
+        np.minimum(magnitude, 2.0 ** (spec.largest_exponent + 1), out=magnitude)
+    negative = np.signbit(x) if rounding in ("toward-positive", "toward-negative") else None
+    least_binade = magnitude.dtype.type(spec.smallest_normal)
+    result = round_to_grid(magnitude, negative, least_binade, spec.mantissa_bits, rounding, draws)
+    if not spec.has_zero:
+        np.maximum(result, spec.smallest_normal, out=result)
+    if not within:
+        if spec.nan_code is None and np.isnan(x).any():
+            raise InputError("array", x, f"numbers that are not NaN, for {spec.label} has no NaN")
+        if overflow == "native":
+            _overflow(spec, x, result, rounding)
+    if spec.signed:
+        np.copysign(result, x, out=result)
+        if not spec.has_negative_zero:
+            result += 0  # turns -0 into +0
+    else:
+        result[~(x > 0)] = np.nan
+    if not within:
+        result[np.isnan(result)] = np.nan  # one NaN, with no sign and no payload
+    rounded[:] = result
 
 
-def _values(spec: FormatSpec, codes: np.ndarray) -> npt.NDArray[np.float32]:
-    """Values of an array of codes, read through the storage type."""
-    storage = np.dtype(spec.storage)
-    return (codes << _spare_bits(spec)).astype(f"uint{8 * storage.itemsize}").view(storage).astype(np.float32)
+def _overflow(spec: FormatSpec, x: np.ndarray, result: np.ndarray, rounding: str) -> None:
+    """Put in place what stands for magnitudes beyond the largest: the array twin of ``rounding.overflow_code``."""
+    over = result > spec.max
+    beyond = np.inf if spec.has_inf else np.nan if spec.nan_code is not None else spec.max
+    result[over] = beyond
+    if rounding in ("toward-zero", "toward-positive", "toward-negative"):
+        finite = over & np.isfinite(x)
+        back_at_zero = {"toward-zero": finite, "toward-positive": finite & (x < 0), "toward-negative": finite & (x > 0)}
+        result[back_at_zero[rounding]] = spec.max

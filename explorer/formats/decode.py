@@ -57,7 +57,7 @@ def decode(spec: FormatSpec, code: int) -> Decoded:
     elif kind == "infinity":
         value = -math.inf if sign else math.inf
     else:
-        implicit = 1 << spec.mantissa_bits if exponent_field else 0
+        implicit = 0 if spec.has_subnormals and exponent_field == 0 else 1 << spec.mantissa_bits
         size = math.ldexp(implicit | mantissa_field, unit_exponent(spec, exponent_field))
         value = -size if sign else size
     return Decoded(sign, exponent_field, mantissa_field, kind, value, decimal_expansion(value))
@@ -83,12 +83,12 @@ def split(spec: FormatSpec, magnitude: int) -> tuple[int, int]:
 
 def unit_exponent(spec: FormatSpec, exponent_field: int) -> int:
     """Power of two that the last mantissa bit is worth. Subnormals share the binade of the least normals."""
-    return max(exponent_field, 1) - spec.bias - spec.mantissa_bits
+    return max(exponent_field, spec.least_exponent_field) - spec.bias - spec.mantissa_bits
 
 
 def _kind(spec: FormatSpec, sign: int, magnitude: int) -> str:
     if magnitude > spec.max_code:
         return "infinity" if spec.has_inf and magnitude == spec.max_code + 1 else "nan"
-    if magnitude == 0:
+    if magnitude == 0 and spec.has_zero:
         return "nan" if sign and not spec.has_negative_zero else "zero"
-    return "normal" if magnitude >> spec.mantissa_bits else "subnormal"
+    return "normal" if magnitude >> spec.mantissa_bits >= spec.least_exponent_field else "subnormal"

@@ -72,3 +72,8 @@ def _within_reach(value: Decimal) -> Decimal:
     if not value or abs(value.adjusted()) <= FARTHEST_DECIMAL_EXPONENT:
         return value
     return Decimal((int(value.is_signed()), (1,), int(math.copysign(FARTHEST_DECIMAL_EXPONENT, value.adjusted()))))
+
+
+def plain(value: float) -> float | str:
+    """The value as JSON can say it: "nan", "inf" and "-inf" for what is not finite."""
+    return value if math.isfinite(value) else str(value)

@@ -1,10 +1,11 @@
-"""The rules of rounding and overflow, written once for the scalar and the array code."""
+"""The rules of rounding and overflow: their names, where random bits come from, and what one number does."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from explorer.errors import InputError
 
@@ -32,46 +33,53 @@ def check_modes(rounding: str, overflow: str) -> None:
         raise InputError("overflow", overflow, f"one of {', '.join(OVERFLOWS)}")
 
 
-def random_words(rng: RandomSource, count: int) -> np.ndarray:
-    """Draw `count` words of :data:`STOCHASTIC_BITS` random bits, as uint64 of shape (count,).
+def random_source(rng: RandomSource) -> np.random.Generator:
+    """The generator that was given, or a new one from the seed or from fresh entropy.
+
+    Raises
+    ------
+    InputError
+        Something that gives no random bits.
+    """
+    if isinstance(rng, np.random.Generator):
+        return rng
+    if isinstance(rng, bool) or not (rng is None or (isinstance(rng, int | np.integer) and rng >= 0)):
+        raise InputError("rng", rng, "a numpy.random.Generator, a seed from 0 up, or None")
+    return np.random.default_rng(rng)
+
+
+def random_words(generator: np.random.Generator, count: int) -> npt.NDArray[np.uint64]:
+    """Draw `count` words of :data:`STOCHASTIC_BITS` random bits, shape (count,).
 
     A generator gives the same words in one call for n as in n calls for one, so that rounding an array and rounding its
     elements in turn agree.
     """
-    if not isinstance(rng, np.random.Generator):
-        if isinstance(rng, bool) or not (rng is None or (isinstance(rng, int | np.integer) and rng >= 0)):
-            raise InputError("rng", rng, "a numpy.random.Generator, a seed from 0 up, or None")
-        rng = np.random.default_rng(rng)
-    return rng.integers(0, 2**STOCHASTIC_BITS, size=count, dtype=np.uint64)
+    return generator.integers(0, 2**STOCHASTIC_BITS, size=count, dtype=np.uint64)
 
 
-def rounds_away(rounding: str, twice_remainder: Any, unit: Any, odd: Any, negative: Any) -> Any:
+def rounds_away(rounding: str, twice_remainder: int, unit: int, odd: bool, negative: bool) -> bool:
     """Whether the magnitude goes up to the next code rather than down, for every rounding but stochastic.
 
     Parameters
     ----------
     rounding : str
         One of :data:`ROUNDINGS`.
-    twice_remainder, unit : int or integer array
+    twice_remainder, unit : int
         Twice what truncation drops, and the distance between the two codes, on one scale.
-    odd, negative : bool or boolean array
-        Whether the last bit of the truncated code is set; whether the number is below zero.
-
-    Returns
-    -------
-    bool or boolean array
+    odd, negative : bool
+        Whether the last digit of the truncated significand is odd; whether the number is below zero.
     """
     match rounding:
         case "nearest-even":
-            return (twice_remainder > unit) | ((twice_remainder == unit) & odd)
+            return twice_remainder > unit or (twice_remainder == unit and odd)
         case "nearest-away":
             return twice_remainder >= unit
         case "toward-zero":
-            return twice_remainder < 0
+            return False
         case "toward-positive":
-            return (twice_remainder > 0) & (negative ^ True)
+            return twice_remainder > 0 and not negative
         case "toward-negative":
-            return (twice_remainder > 0) & negative
+            return twice_remainder > 0 and negative
         case _:
             raise ValueError(f"{rounding} is not decided by the remainder alone")
 

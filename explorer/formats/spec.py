@@ -1,6 +1,8 @@
 """A number format as data, with the operations that take it as their first argument."""
 
+import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Self
 
 import numpy as np
@@ -31,14 +33,20 @@ class FormatSpec:
         implicit leading bit).
     bias : int
         Subtracted from the exponent field to give the exponent of a normal number.
-    max, smallest_normal, smallest_subnormal : float
-        Largest finite, smallest positive normal and smallest positive subnormal value.
+    max, smallest_normal : float
+        Largest finite and smallest positive normal value.
+    smallest_subnormal : float or None
+        Smallest positive subnormal value, None in a format without subnormals.
     epsilon : float
         Distance from 1 to the next larger value, ``2**-mantissa_bits``.
     has_inf, has_nan, signed : bool
         Whether the format can say infinity, NaN and a negative number.
+    has_zero : bool
+        Whether code 0 is zero.
     has_negative_zero : bool
-        Whether the sign bit alone is -0. In the formats where it is not, it is the one NaN.
+        Whether the sign bit alone is -0. In the formats with a sign where it is not, it is the one NaN.
+    has_subnormals : bool
+        Whether exponent field 0 means subnormal numbers; if not, it is an exponent like any other.
     max_code : int
         Code of `max`. Of the codes above it (sign bit left aside) the first is infinity where `has_inf`; the rest are
         NaN.
@@ -57,12 +65,14 @@ class FormatSpec:
     bias: int
     max: float
     smallest_normal: float
-    smallest_subnormal: float
+    smallest_subnormal: float | None
     epsilon: float
     has_inf: bool
     has_nan: bool
     signed: bool
+    has_zero: bool
     has_negative_zero: bool
+    has_subnormals: bool
     max_code: int
     nan_code: int | None
     storage: str
@@ -76,7 +86,7 @@ class FormatSpec:
         name, label, storage : str
             As the attributes.
         info : gfloat.FormatInfo
-            A format with subnormals and a sign-and-magnitude code.
+            A format with a sign-and-magnitude code, or without sign.
         """
         return cls(
             name=name,
@@ -87,12 +97,14 @@ class FormatSpec:
             bias=info.bias,
             max=float(info.max),
             smallest_normal=float(info.smallest_normal),
-            smallest_subnormal=float(info.smallest_subnormal),
+            smallest_subnormal=float(info.smallest_subnormal) if info.has_subnormals else None,
             epsilon=float(info.eps),
             has_inf=info.domain == Domain.Extended,
             has_nan=info.num_nans > 0,
             signed=info.is_signed,
+            has_zero=info.has_zero,
             has_negative_zero=info.has_nz,
+            has_subnormals=info.has_subnormals,
             max_code=info.code_of_max,
             nan_code=_quiet_nan(info) if info.num_nans else None,
             storage=storage,
@@ -102,6 +114,25 @@ class FormatSpec:
     def sign_mask(self) -> int:
         """The sign bit as a code: ``1 << (bits - 1)``, or 0 in a format without sign."""
         return 1 << (self.bits - 1) if self.signed else 0
+
+    @property
+    def least_exponent_field(self) -> int:
+        """Exponent field of the smallest normal numbers: 1, or 0 in a format without subnormals."""
+        return int(self.has_subnormals)
+
+    @property
+    def largest_exponent(self) -> int:
+        """Exponent of `max`, ``floor(log2(max))`` (emax: IEEE 754-2019, clause 3.3)."""
+        return math.frexp(self.max)[1] - 1
+
+    @property
+    def underflow_threshold(self) -> Fraction | None:
+        """The largest magnitude that becomes zero under ``nearest-even``: half the smallest subnormal, exactly.
+
+        A tie between zero, whose digit is even, and the smallest subnormal, whose is odd (IEEE 754-2019, clause 4.3.1).
+        None in a format without zero. In FP16 it is ``2**-25``.
+        """
+        return Fraction(self.smallest_subnormal) / 2 if self.has_subnormals else None
 
     def decode(self, code: int) -> Decoded:
         """Read a code: its fields, its kind, its value.
@@ -140,8 +171,9 @@ class FormatSpec:
         overflow : str
             What becomes of a number that would round beyond `max` if the exponent had no limit (clause 7.4), and of
             infinity. ``native``: infinity where the format has one, else NaN, else the largest value; but a finite
-            number under a rounding that points back at zero gives the largest value. ``saturate``: the largest value
-            of the same sign, for infinity too.
+            number under a rounding that points back at zero (``toward-zero``; of a positive number
+            ``toward-negative``; of a negative one ``toward-positive``) gives the largest value (clause 7.4, b to d).
+            ``saturate``: the largest value of the same sign, for infinity too.
         rng : numpy.random.Generator, int or None
             For ``stochastic``: where the 64 random bits come from, one draw a call. A whole number seeds a new
             generator, None takes fresh entropy.
@@ -150,7 +182,10 @@ class FormatSpec:
         -------
         int
             The code. The sign of zero is kept, and a negative number that rounds to zero gives -0 where there is one.
-            Every NaN becomes `nan_code`.
+            Every NaN becomes `nan_code`, as do negative numbers in a format without sign and zero in one without zero;
+            a positive number below the smallest of a format without zero gives that smallest. A tie in a format
+            without mantissa bits goes up under ``nearest-even``, for neither neighbour has an even digit (clause
+            4.3.1).
 
         Raises
         ------
@@ -211,7 +246,7 @@ class FormatSpec:
         rounding: str = "nearest-even",
         overflow: str = "native",
         rng: RandomSource = None,
-    ) -> npt.NDArray[np.float32]:
+    ) -> npt.NDArray[np.float32] | npt.NDArray[np.float64]:
         """Round every element to this format: ``decode(encode(element)).value``, elementwise, once.
 
         Parameters
@@ -225,7 +260,7 @@ class FormatSpec:
 
         Returns
         -------
-        ndarray of float32
+        ndarray of float32, for FP64 of float64
             Of the same shape, never the same memory.
 
         Raises

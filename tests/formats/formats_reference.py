@@ -3,10 +3,38 @@
 import ml_dtypes
 import numpy as np
 from gfloat import Domain, FormatInfo, RoundMode, decode_ndarray, encode_ndarray, round_ndarray
-from gfloat.formats import format_info_bfloat16, format_info_binary16, format_info_binary32
+from gfloat.formats import (
+    format_info_bfloat16,
+    format_info_binary16,
+    format_info_binary32,
+    format_info_binary64,
+    format_info_ocp_e2m1,
+    format_info_ocp_e2m3,
+    format_info_ocp_e3m2,
+    format_info_ocp_e4m3,
+    format_info_ocp_e5m2,
+    format_info_ocp_e8m0,
+)
 from hypothesis import settings
 
+
+def _fnuz(name, precision, bias):
+    return FormatInfo(
+        name,
+        k=8,
+        precision=precision,
+        bias=bias,
+        is_signed=True,
+        domain=Domain.Finite,
+        has_nz=False,
+        num_high_nans=0,
+        has_subnormals=True,
+        is_twos_complement=False,
+    )
+
+
 INFOS = {
+    "fp64": format_info_binary64,
     "fp32": format_info_binary32,
     "tf32": FormatInfo(
         "tf32",
@@ -22,8 +50,35 @@ INFOS = {
     ),
     "fp16": format_info_binary16,
     "bf16": format_info_bfloat16,
+    "e4m3fn": format_info_ocp_e4m3,
+    "e5m2": format_info_ocp_e5m2,
+    "e4m3fnuz": _fnuz("e4m3fnuz", 4, 8),
+    "e5m2fnuz": _fnuz("e5m2fnuz", 3, 16),
+    "e8m0": format_info_ocp_e8m0,
+    "e3m2": format_info_ocp_e3m2,
+    "e2m3": format_info_ocp_e2m3,
+    "e2m1": format_info_ocp_e2m1,
 }
-DTYPES = {"fp32": np.float32, "fp16": np.float16, "bf16": ml_dtypes.bfloat16}
+WIDE = ("fp32", "tf32", "fp16", "bf16")
+"""The formats above 8 bits that float32 holds; they have infinity, NaN and both zeros."""
+
+SMALL = ("e4m3fn", "e5m2", "e4m3fnuz", "e5m2fnuz", "e3m2", "e2m3", "e2m1")
+"""The formats of up to 8 bits with sign, zero and subnormals: all but E8M0."""
+
+DTYPES = {
+    "fp64": np.float64,
+    "fp32": np.float32,
+    "fp16": np.float16,
+    "bf16": ml_dtypes.bfloat16,
+    "e4m3fn": ml_dtypes.float8_e4m3fn,
+    "e5m2": ml_dtypes.float8_e5m2,
+    "e4m3fnuz": ml_dtypes.float8_e4m3fnuz,
+    "e5m2fnuz": ml_dtypes.float8_e5m2fnuz,
+    "e8m0": ml_dtypes.float8_e8m0fnu,
+    "e3m2": ml_dtypes.float6_e3m2fn,
+    "e2m3": ml_dtypes.float6_e2m3fn,
+    "e2m1": ml_dtypes.float4_e2m1fn,
+}
 GFLOAT_ROUNDINGS = {
     "nearest-even": RoundMode.TiesToEven,
     "nearest-away": RoundMode.TiesToAway,
@@ -65,9 +120,8 @@ def decision_points(name, step=1):
     low, high = ladder[keep], ladder[keep + 1]
     middle = (low + high) / 2
     beyond = np.array([ladder[-1] * 1.5, ladder[-1] * 2**40, np.inf, info.smallest_subnormal * 2.0**-60])
-    positive = np.concatenate(
-        [low, high, middle, np.nextafter(middle, 0), np.nextafter(middle, np.inf), np.nextafter(low, np.inf), beyond]
-    )
+    sides = [np.nextafter(middle, 0), np.nextafter(middle, np.inf), np.nextafter(low, np.inf), np.nextafter(high, 0)]
+    positive = np.concatenate([low, high, middle, *sides, beyond])
     return np.concatenate([positive, -positive])
 
 

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from formats_reference import DTYPES, INFOS, all_values, patient
+from formats_reference import DTYPES, WIDE, all_values, patient
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -33,23 +33,25 @@ def test_neighbours_in_fp32_are_numpys_nextafter(value):
         if value == toward:
             assert code is None
         else:
-            assert fp32.decode(code).value == float(np.nextafter(np.float32(value), np.float32(toward)))
+            with np.errstate(over="ignore"):
+                following = float(np.nextafter(np.float32(value), np.float32(toward)))
+            assert fp32.decode(code).value == following
 
 
-@pytest.mark.parametrize("name", INFOS)
+@pytest.mark.parametrize("name", WIDE)
 def test_both_zeros_lie_between_the_smallest_subnormals(name):
     spec = formats.get(name)
     assert spec.neighbours(0) == spec.neighbours(spec.sign_mask) == (spec.sign_mask | 1, 1)
 
 
-@pytest.mark.parametrize("name", INFOS)
+@pytest.mark.parametrize("name", WIDE)
 def test_zero_has_the_sign_of_the_side_it_is_reached_from(name):
     spec = formats.get(name)
     assert spec.neighbours(1)[0] == 0
     assert spec.neighbours(spec.sign_mask | 1)[1] == spec.sign_mask
 
 
-@pytest.mark.parametrize("name", INFOS)
+@pytest.mark.parametrize("name", WIDE)
 def test_infinity_lies_beyond_the_largest_value_and_nothing_beyond_infinity(name):
     spec = formats.get(name)
     infinity = spec.max_code + 1
@@ -58,14 +60,14 @@ def test_infinity_lies_beyond_the_largest_value_and_nothing_beyond_infinity(name
     assert spec.neighbours(infinity | spec.sign_mask) == (None, spec.max_code | spec.sign_mask)
 
 
-@pytest.mark.parametrize("name", INFOS)
+@pytest.mark.parametrize("name", WIDE)
 def test_the_ulp_of_one_is_epsilon_and_that_of_zero_the_smallest_subnormal(name):
     spec = formats.get(name)
     assert spec.ulp(spec.encode(1)) == spec.ulp(spec.encode(-1.0)) == spec.epsilon
     assert spec.ulp(0) == spec.ulp(spec.sign_mask) == spec.ulp(1) == spec.smallest_subnormal
 
 
-@pytest.mark.parametrize("name", INFOS)
+@pytest.mark.parametrize("name", WIDE)
 def test_the_ulp_of_what_is_not_finite_is_as_in_math_ulp(name):
     spec = formats.get(name)
     assert spec.ulp(spec.max_code + 1) == spec.ulp(spec.encode(-math.inf)) == math.inf
