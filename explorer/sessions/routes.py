@@ -1,4 +1,4 @@
-"""The HTTP routes beside Gradio's own: a run's live stream, a run's events, and the health check."""
+"""The HTTP routes beside Gradio's own: the list of runs, a run's live stream, a run's events, and the health check."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -11,6 +11,8 @@ from explorer.sessions.store import RunRecord, Store
 
 NO_BUFFERING = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
 """Proxies (nginx by the second header) must pass each frame on at once."""
+
+MOST_LISTED = 50
 
 
 def router(session: Session, store: Store, dependencies: Sequence[Any] = ()) -> APIRouter:
@@ -27,6 +29,13 @@ def router(session: Session, store: Store, dependencies: Sequence[Any] = ()) -> 
     """
     routes = APIRouter()
     guarded = list(dependencies)
+
+    @routes.get("/runs.json", dependencies=guarded)
+    def listed() -> JSONResponse:
+        """The latest runs, newest first, for a page that lets a person pick one."""
+        return JSONResponse(
+            [_summary(record) for record in store.list(MOST_LISTED)], headers={"Cache-Control": "no-cache"}
+        )
 
     # Checked before the response begins: an error inside a stream would come after the status 200.
     def recorded(run: str) -> RunRecord:
@@ -66,6 +75,20 @@ def router(session: Session, store: Store, dependencies: Sequence[Any] = ()) -> 
         return JSONResponse(session.health(), headers={"Cache-Control": "no-cache"})
 
     return routes
+
+
+def _summary(record: RunRecord) -> dict[str, Any]:
+    """What tells a run from others in a list; ``started`` is in seconds since the epoch."""
+    config = record.config
+    return {
+        "id": record.id,
+        "model": config["model"],
+        "data": config["data"],
+        "lanes": [lane["name"] for lane in config["lanes"]],
+        "state": record.state,
+        "steps": record.steps_done,
+        "started": record.created,
+    }
 
 
 def _number(text: str | None) -> int | None:
