@@ -4,14 +4,16 @@ import { decode, leastExponentField, unitExponent } from "./codec.js";
 import { BadInput, floorLog2, inUnits } from "./rational.js";
 import { beyondLargest, roundsAway } from "./rounding.js";
 
+export { ordinal, quantizeNumber } from "./quantize.js";
+
 /** @typedef {import("./codec.js").Format} Format */
 
 /**
  * Round a number to a format, from its exact value.
  * @param {import("./rational.js").Exact} exact
  * @param {Format} format
- * @param {string} rounding one of ROUNDINGS
- * @param {string} overflow one of OVERFLOWS
+ * @param {import("./rounding.js").Rounding} rounding
+ * @param {import("./rounding.js").Overflow} overflow
  * @param {() => number} [random] for stochastic rounding, which takes one draw a call: a double in [0, 1), a multiple
  *   of 2^-53. The magnitude goes up where the draw is below what truncation drops, as a share of a unit.
  * @returns {bigint}

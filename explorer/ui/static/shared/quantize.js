@@ -15,8 +15,8 @@ const HIGH = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1 ? 1 : 0;
  * The value that a format has for a number: `decode(encode(fromNumber(x), …)).value`, the same to the last bit.
  * @param {number} x
  * @param {Format} format
- * @param {string} rounding one of ROUNDINGS
- * @param {string} overflow one of OVERFLOWS
+ * @param {import("./rounding.js").Rounding} rounding
+ * @param {import("./rounding.js").Overflow} overflow
  * @param {() => number} [random] as for `encode`
  * @returns {number}
  * @throws {BadInput} NaN, and the format has none

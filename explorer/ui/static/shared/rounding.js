@@ -1,14 +1,15 @@
 /** The rules of rounding and overflow that one exact number and a hot loop of doubles share. */
 
-/** IEEE 754-2019, clause 4.3, and stochastic rounding. */
-export const ROUNDINGS = ["nearest-even", "nearest-away", "toward-zero", "toward-positive", "toward-negative", "stochastic"];
-
-/** What becomes of a number beyond the largest: what the format's standard conversion does, or the largest value. */
-export const OVERFLOWS = ["native", "saturate"];
+/**
+ * The rounding directions of IEEE 754-2019, clause 4.3, and stochastic rounding; and what becomes of a number beyond the
+ * largest: what the format's standard conversion does, or the largest value.
+ * @typedef {"nearest-even" | "nearest-away" | "toward-zero" | "toward-positive" | "toward-negative" | "stochastic"} Rounding
+ * @typedef {"native" | "saturate"} Overflow
+ */
 
 /**
  * Whether a magnitude goes up to the next code rather than down, for every rounding but stochastic.
- * @param {string} rounding one of ROUNDINGS
+ * @param {Rounding} rounding
  * @param {boolean} inexact whether truncation drops anything
  * @param {number} overHalf below zero, zero or above it, as what is dropped is less than half a unit, half, or more
  * @param {boolean} odd whether the last digit of the truncated significand is odd
@@ -38,8 +39,8 @@ export function roundsAway(rounding, inexact, overHalf, odd, negative) {
  * it takes what "nearest-even" gives, whatever the rounding.
  * @param {import("./codec.js").Format} format
  * @param {boolean} negative
- * @param {string} rounding
- * @param {string} overflow one of OVERFLOWS
+ * @param {Rounding} rounding
+ * @param {Overflow} overflow
  * @returns {"infinity" | "nan" | "largest"}
  */
 export function beyondLargest(format, negative, rounding, overflow) {
