@@ -24,8 +24,8 @@ DIGITS_KEPT = 2_000
 """Significant digits that are taken as they are; what follows is at most told from zero. Halfway between two float64
 lies no number of more than 768 digits, so no rounding is decided any further out."""
 
-FARTHEST_BINARY_EXPONENT = 4_000
-"""A power of two beyond 2**±4000 is read as that. It is beyond any float64 (2**±1075), so it rounds alike."""
+FARTHEST_BINARY_EXPONENT = 40_000
+"""A number with a larger power of two in it is taken to be as far out as its size says, and read as 10**±1000."""
 
 _NUMBER = r"(\d+(?:\.\d*)?|\.\d+)(?:e([+-]?\d+))?"
 _DECIMAL = re.compile(_NUMBER, re.ASCII)
@@ -59,7 +59,8 @@ def parse(text: str, spec: FormatSpec) -> Parsed:
     ----------
     text : str
         A decimal number, a power of two (``2^-14``, ``2**-14``, ``1.5*2^-3``), ``0x…`` or ``0b…`` for a code of the
-        format, ``nan``, ``inf``, ``-inf``. Case and spaces around it do not matter. Up to :data:`LONGEST` characters.
+        format, ``nan``, ``inf``, ``-inf``, ``-∞``. Case and spaces around it do not matter. Up to :data:`LONGEST`
+        characters.
     spec : FormatSpec
         Whose codes are meant.
 
@@ -85,7 +86,7 @@ def parse(text: str, spec: FormatSpec) -> Parsed:
     if len(text) > LONGEST:
         raise InputError("value", text, f"up to {LONGEST} characters, and there are {len(text)}")
     given = text.strip()
-    body = given.lower().replace("−", "-")
+    body = given.lower().replace("−", "-").replace("∞", "inf")
     if _CODE.fullmatch(body):
         code = _code(given, body, spec)
         return Parsed(given, spec.decode(code).value, code)
@@ -97,9 +98,10 @@ def parse(text: str, spec: FormatSpec) -> Parsed:
         return Parsed(given, math.nan)
     if match := _POWER.fullmatch(body):
         digits, exponent, power = match.groups()
-        magnitude = _decimal(digits or "1", exponent) * Fraction(2) ** _within(power, FARTHEST_BINARY_EXPONENT)
+        magnitude = _magnitude(digits or "1", float(exponent or 0), float(power))
     elif match := _DECIMAL.fullmatch(body):
-        magnitude = _decimal(*match.groups())
+        digits, exponent = match.groups()
+        magnitude = _magnitude(digits, float(exponent or 0), 0.0)
     else:
         raise InputError("value", given, ACCEPTED)
     if not magnitude:
@@ -117,26 +119,16 @@ def _code(given: str, body: str, spec: FormatSpec) -> int:
     return code
 
 
-def _within(exponent: str | None, limit: int) -> int:
-    """An exponent, cut to a limit before it costs anything."""
-    digits = (exponent or "0").lstrip("+-").lstrip("0")
-    size = limit if len(digits) > len(str(limit)) else min(int(digits or "0"), limit)
-    return -size if (exponent or "").startswith("-") else size
-
-
-def _decimal(digits: str, exponent: str | None) -> Fraction:
-    """Digits with a point, times a power of ten."""
+def _magnitude(digits: str, exponent: float, power: float) -> Fraction:
+    """Digits with a point, times 10**exponent, times 2**power. Exponents are floats, for they may be absurd."""
     whole, _, part = digits.partition(".")
     significant = (whole + part).lstrip("0")
     if not significant:
         return Fraction(0)
-    # Text is at most LONGEST characters, so beyond twice that an exponent decides alone.
-    power = _within(exponent, 2 * LONGEST + FARTHEST_DECIMAL_EXPONENT) - len(part)
-    leading = power + len(significant) - 1
-    if abs(leading) > FARTHEST_DECIMAL_EXPONENT:
-        return Fraction(10) ** int(math.copysign(FARTHEST_DECIMAL_EXPONENT, leading))
-    kept, rest = significant[:DIGITS_KEPT], significant[DIGITS_KEPT:]
-    power += len(rest)
-    if rest.strip("0"):
-        kept, power = kept + "1", power - 1
-    return int(kept) * Fraction(10) ** power
+    leading = exponent - len(part) + len(significant) - 1
+    # Of the number as a whole: the two exponents may be far out each and cancel.
+    size = leading + power * math.log10(2)
+    if abs(size) > FARTHEST_DECIMAL_EXPONENT or abs(power) > FARTHEST_BINARY_EXPONENT:
+        return Fraction(10) ** (-FARTHEST_DECIMAL_EXPONENT if size < 0 else FARTHEST_DECIMAL_EXPONENT)
+    kept = significant[:DIGITS_KEPT] + ("1" if significant[DIGITS_KEPT:].strip("0") else "")
+    return int(kept) * Fraction(10) ** (int(leading) - len(kept) + 1) * Fraction(2) ** int(power)

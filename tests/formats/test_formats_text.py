@@ -32,6 +32,7 @@ FP64 = formats.get("fp64")
         ("1.5*2^-3", Fraction(3, 16)),
         ("3e1 × 2 ^ 2", 120),
         ("2^-1075", Fraction(1, 2**1075)),
+        ("1e1500*2^-4983", Fraction(10**1500, 2**4983)),
     ],
 )
 def test_a_number_is_read_exactly(text, value):
@@ -47,7 +48,14 @@ def test_any_decimal_is_read_as_decimal_reads_it(number):
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("inf", math.inf), ("-inf", -math.inf), ("+Infinity", math.inf), ("NaN", math.nan), ("-nan", math.nan)],
+    [
+        ("inf", math.inf),
+        ("-inf", -math.inf),
+        ("+Infinity", math.inf),
+        ("-\N{INFINITY}", -math.inf),
+        ("NaN", math.nan),
+        ("-nan", math.nan),
+    ],
 )
 def test_special_values_are_read(text, value):
     assert same([formats.parse(text, FP16).value], [value])
@@ -135,6 +143,9 @@ def test_a_decimal_is_rounded_once_however_many_digits_it_has():
         ("2^999999999999", FP64.max_code + 1, FP64.max_code + 1),
         ("2^-999999999999", 0, 1),
         ("0e999999999", 0, 0),
+        ("1e5000*2^-4000", FP64.max_code + 1, FP64.max_code + 1),
+        ("1e1000*2^-9999", 0, 1),
+        ("1e" + "9" * 400 + "*2^-" + "9" * 400, FP64.max_code + 1, FP64.max_code + 1),
     ],
 )
 def test_absurd_lengths_and_exponents_cost_nothing(text, nearest, up):
