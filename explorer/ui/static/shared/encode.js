@@ -1,7 +1,8 @@
 /** From one exact number to the code nearest to it, rounding once; and what lies next to a code. */
 
+import { refusal } from "./bad-input.js";
 import { decode, leastExponentField, unitExponent } from "./codec.js";
-import { BadInput, floorLog2, inUnits } from "./rational.js";
+import { floorLog2, inUnits } from "./rational.js";
 import { beyondLargest, roundsAway } from "./rounding.js";
 
 export { ordinal, quantizeNumber } from "./quantize.js";
@@ -17,7 +18,7 @@ export { ordinal, quantizeNumber } from "./quantize.js";
  * @param {() => number} [random] for stochastic rounding, which takes one draw a call: a double in [0, 1), a multiple
  *   of 2^-53. The magnitude goes up where the draw is below what truncation drops, as a share of a unit.
  * @returns {bigint}
- * @throws {BadInput} NaN, and the format has none
+ * @throws {import("./bad-input.js").BadInput} NaN, and the format has none
  */
 export function encode(exact, format, rounding, overflow, random = Math.random) {
   // Drawn for exact and special values too: the nth number takes the nth draw, whatever precedes it.
@@ -51,7 +52,7 @@ function compare(a, b) {
 }
 
 function nanCode(format) {
-  if (format.nan_code_hex === null) throw new BadInput(`${format.label} has no NaN.`);
+  if (format.nan_code_hex === null) throw refusal("value", "nan", `a number that is not NaN, for ${format.label} has no NaN`);
   return BigInt(format.nan_code_hex);
 }
 

@@ -1,7 +1,6 @@
 /** Rounding in plain doubles, without a bigint or an object: for arrays of a million, and for densities. */
 
-import { leastExponentField } from "./codec.js";
-import { BadInput } from "./rational.js";
+import { refusal } from "./bad-input.js";
 import { beyondLargest, roundsAway } from "./rounding.js";
 
 /** @typedef {import("./codec.js").Format} Format */
@@ -19,7 +18,7 @@ const HIGH = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1 ? 1 : 0;
  * @param {import("./rounding.js").Overflow} overflow
  * @param {() => number} [random] as for `encode`
  * @returns {number}
- * @throws {BadInput} NaN, and the format has none
+ * @throws {import("./bad-input.js").BadInput} NaN, and the format has none
  */
 export function quantizeNumber(x, format, rounding, overflow, random = Math.random) {
   const draw = rounding === "stochastic" ? random() : 0;
@@ -52,7 +51,7 @@ function binade(magnitude) {
 }
 
 function nan(format) {
-  if (!format.has_nan) throw new BadInput(`${format.label} has no NaN.`);
+  if (!format.has_nan) throw refusal("value", "nan", `a number that is not NaN, for ${format.label} has no NaN`);
   return NaN;
 }
 

@@ -1,37 +1,15 @@
-/** A number exactly as it was given: read from text, from a double, and back to the nearest double. */
+/** A number exactly, as a fraction of whole numbers: read from text, from a double, and back to the nearest double. */
 
+import { BadInput, quoted, refusal, shortened } from "./bad-input.js";
 import { decode, dyadic } from "./codec.js";
+
+export { BadInput };
 
 /**
  * Sign and magnitude; the magnitude is `n / d`, not necessarily in lowest terms, and −0 has a sign too.
  * @typedef {{kind: "finite", negative: boolean, n: bigint, d: bigint}
  *   | {kind: "infinity", negative: boolean} | {kind: "nan"}} Exact
  */
-
-/** What a person gave cannot be used; the message is one sentence for them. */
-export class BadInput extends Error {}
-
-/** Characters of a text that are read. More would hold up the page, and no format can tell so many digits apart. */
-const LONGEST_TEXT = 10_000;
-/** Characters of a refused text that the sentence repeats. */
-const LONGEST_ECHO = 60;
-/**
- * A decimal beyond 10^±1000 is read as 10^±1000, as `explorer.formats` does: far outside of every format, it rounds
- * alike in every mode, while 1e999999999 would be written out with a billion digits. As for powers of two: with such
- * a factor before them, 2^±8000 is as far outside.
- */
-const FARTHEST_DECIMAL = 1000;
-const FARTHEST_BINARY = 8000;
-
-const ACCEPTED =
-  "a decimal like 0.1 or 1e-5, a power of two like 2^-14 or 1.5*2^3, a code like 0x3C00 or 0b0101, inf, -inf or nan";
-
-// No two neighbouring parts of these can match the same digit, so that a long text is refused in one pass.
-const DECIMAL = String.raw`(\d*)(?:\.(\d*))?(?:e([+-]?\d+))?`;
-const PLAIN = new RegExp(`^([+-]?)${DECIMAL}$`);
-const TIMES_POWER = new RegExp(String.raw`^([+-]?)(?:${DECIMAL}\*)?2\^([+-]?\d+)$`);
-const SPECIAL = /^([+-]?)(inf|infinity|nan)$/;
-const CODE = /^0(x[0-9a-f]+|b[01]+)$/;
 
 /** @param {number} value @returns {Exact} */
 export function fromNumber(value) {
@@ -50,11 +28,10 @@ export function toNumber(exact) {
   if (n === 0n) return negative ? -0 : 0;
   // binary64 has 53 digits, and none worth less than 2^-1074 (IEEE 754-2019, table 3.5).
   const unit = Math.max(floorLog2(n, d) - 52, -1074);
-  if (unit > 1023) return negative ? -Infinity : Infinity;
-  let { whole, remainder, divisor } = inUnits(n, d, unit);
+  const { whole, remainder, divisor } = inUnits(n, d, unit);
   const twice = 2n * remainder;
-  if (twice > divisor || (twice === divisor && whole & 1n)) whole += 1n;
-  const size = Number(whole) * 2 ** unit;
+  const up = twice > divisor || (twice === divisor && (whole & 1n) === 1n);
+  const size = Number(up ? whole + 1n : whole) * 2 ** unit;
   return negative ? -size : size;
 }
 
@@ -83,82 +60,80 @@ function bitLength(whole) {
   return 4 * digits.length - Math.clz32(parseInt(digits[0], 16)) + 28;
 }
 
+// The rest reads text, by the rules and within the limits of `explorer.formats.text`.
+
+const ACCEPTED = "a decimal (0.1, 1e-5), a power (2^-14, 1.5*2^-3), a code (0x2E66, 0b1010), nan, inf or -inf";
+/** Characters that are read. The longest double written out has 1077. */
+const LONGEST_TEXT = 10_000;
 /**
- * Read what a person typed.
+ * Significant digits that are taken as they are; what follows is at most told from zero. Halfway between two doubles lies
+ * no number of more than 768 digits, so that no rounding is decided any further out.
+ */
+const DIGITS_KEPT = 2000;
+/** A number beyond 10^±1000, or with a longer way there than 2^±40000, is read as 10^±1000: it rounds alike. */
+const FARTHEST_DECIMAL = 1000;
+const FARTHEST_BINARY = 40_000;
+
+// No two neighbouring parts can match the same digit, so that a long text is refused in one pass.
+const NUMBER = String.raw`(\d+(?:\.\d*)?|\.\d+)(?:e([+-]?\d+))?`;
+const SPACE = String.raw`[ \t\n\r\f\v]*`;
+const DECIMAL = new RegExp(`^${NUMBER}$`);
+const POWER = new RegExp(String.raw`^(?:${NUMBER}${SPACE}[*×]${SPACE})?2${SPACE}(?:\^|\*\*)${SPACE}([+-]?\d+)$`);
+const CODE = /^0(?:x[0-9a-f]+|b[01]+)$/;
+
+/**
+ * Read what a person typed: a decimal number, a power of two, a code of a format, infinity, NaN.
  * @param {string} text
  * @param {import("./codec.js").Format} [format] whose codes 0x… and 0b… are
  * @returns {{exact: Exact, code?: bigint}} `code` where a code was given
  * @throws {BadInput}
  */
 export function parse(text, format) {
-  const trimmed = text.trim();
-  if (trimmed === "") throw new BadInput(`Nothing is given; give ${ACCEPTED}.`);
-  if (trimmed.length > LONGEST_TEXT) {
-    throw new BadInput(`A text of ${trimmed.length} characters is too long: at most ${LONGEST_TEXT} are read.`);
+  const given = text.trim();
+  if (given === "") throw refusal("value", quoted(text), ACCEPTED);
+  if (text.length > LONGEST_TEXT) {
+    throw refusal("value", quoted(text), `up to ${LONGEST_TEXT} characters, and there are ${text.length}`);
   }
-  const plain = withPlainSigns(trimmed);
-  const special = SPECIAL.exec(plain);
-  if (special?.[2] === "nan") return { exact: { kind: "nan" } };
-  if (special) return { exact: { kind: "infinity", negative: special[1] === "-" } };
-  if (CODE.test(plain)) return readCode(trimmed, plain, format);
-  const exact = readDecimal(PLAIN.exec(plain)) ?? readDecimal(TIMES_POWER.exec(plain));
-  if (exact) return { exact };
-  throw new BadInput(whyNot(trimmed, plain));
+  const body = given.toLowerCase().replaceAll("−", "-").replaceAll("∞", "inf");
+  if (CODE.test(body)) return readCode(given, body, format);
+  const negative = body.startsWith("-");
+  const unsigned = body.replace(/^[+-]/, "");
+  if (unsigned === "inf" || unsigned === "infinity") return { exact: { kind: "infinity", negative } };
+  if (unsigned === "nan") return { exact: { kind: "nan" } };
+  const [, digits, exponent, power] = POWER.exec(unsigned) ?? DECIMAL.exec(unsigned) ?? [];
+  // A power may stand without a factor, a factor without a power.
+  if (digits === undefined && power === undefined) throw refusal("value", quoted(given), ACCEPTED);
+  return { exact: { kind: "finite", negative, ...magnitude(digits ?? "1", Number(exponent ?? 0), Number(power ?? 0)) } };
 }
 
-/** Signs as people write and pages print them, as programs do. */
-function withPlainSigns(text) {
-  return text
-    .toLowerCase()
-    .replace(/[\u2212\u2010-\u2013\ufe63\uff0d]/g, "-")
-    .replace(/∞/g, "inf")
-    .replace(/\*\*/g, "^")
-    .replace(/[×·⋅]/g, "*");
+/** Digits with a point, times 10^exponent, times 2^power. @returns {{n: bigint, d: bigint}} */
+function magnitude(digits, exponent, power) {
+  const [whole, part = ""] = digits.split(".");
+  const significant = (whole + part).replace(/^0+/, "");
+  if (significant === "") return { n: 0n, d: 1n };
+  const leading = exponent - part.length + significant.length - 1;
+  const size = leading + power * Math.log10(2);
+  if (Math.abs(size) > FARTHEST_DECIMAL || Math.abs(power) > FARTHEST_BINARY) {
+    const far = 10n ** BigInt(FARTHEST_DECIMAL);
+    return size < 0 ? { n: 1n, d: far } : { n: far, d: 1n };
+  }
+  const more = /[1-9]/.test(significant.slice(DIGITS_KEPT)) ? "1" : "";
+  const kept = significant.slice(0, DIGITS_KEPT) + more;
+  const tens = leading - kept.length + 1;
+  return {
+    n: (BigInt(kept) * 10n ** BigInt(Math.max(tens, 0))) << BigInt(Math.max(power, 0)),
+    d: (10n ** BigInt(Math.max(-tens, 0))) << BigInt(Math.max(-power, 0)),
+  };
 }
 
-/** @param {RegExpExecArray | null} match of PLAIN or TIMES_POWER @returns {Exact | null} */
-function readDecimal(match) {
-  if (!match) return null;
-  const [, sign, before, after = "", exponent = "0", power = "0"] = match;
-  const negative = sign === "-";
-  // TIMES_POWER without a factor; but a point or an exponent alone is no number.
-  if (before === undefined) return timesPowerOfTwo({ kind: "finite", negative, n: 1n, d: 1n }, within(power, FARTHEST_BINARY));
-  if (before === "" && after === "") return null;
-  const digits = (before + after).replace(/^0+/, "");
-  if (digits === "") return { kind: "finite", negative, n: 0n, d: 1n };
-  const last = Number(exponent) - after.length;
-  const first = last + digits.length - 1;
-  const far = Math.abs(first) > FARTHEST_DECIMAL;
-  const tens = far ? Math.sign(first) * FARTHEST_DECIMAL : last;
-  const n = far ? 1n : BigInt(digits);
-  const scaled = tens < 0 ? { n, d: 10n ** BigInt(-tens) } : { n: n * 10n ** BigInt(tens), d: 1n };
-  return timesPowerOfTwo({ kind: "finite", negative, ...scaled }, within(power, FARTHEST_BINARY));
-}
-
-function within(text, farthest) {
-  return Math.max(-farthest, Math.min(Number(text), farthest));
-}
-
-function readCode(given, plain, format) {
-  if (!format) throw new BadInput(`${echo(given)} is a code; choose the format whose code it is.`);
-  const code = BigInt(plain);
-  const needed = code === 0n ? 1 : bitLength(code);
-  if (needed > format.bits) {
-    throw new BadInput(`${echo(given)} needs ${needed} bits, but ${format.label} has ${format.bits}.`);
+function readCode(given, body, format) {
+  if (!format) throw refusal("value", quoted(given), "a code together with the format that it is one of");
+  const code = BigInt(body);
+  const { bits, label } = format;
+  const needed = bitLength(code);
+  if (needed > bits) {
+    const reason = `a code of ${label} has ${bits} bits, and this one ${needed}`;
+    throw new BadInput(`value: ${shortened(given)} into ${bits} bits does not go: ${reason}.`);
   }
   return { exact: fromNumber(decode(code, format).value), code };
-}
-
-function whyNot(given, plain) {
-  if (/\s/.test(plain)) return `${echo(given)} has a space in it; write the number without spaces.`;
-  if (plain.includes("_")) return `${echo(given)} has an underscore in it; write the digits without separators.`;
-  if (plain.includes(",")) {
-    return `${echo(given)} has a comma in it; write a point before the decimals, and no separators between thousands.`;
-  }
-  if (/^[+-]0[xb]/.test(plain)) return `${echo(given)} has a sign before a code; the code's own bits say its sign.`;
-  return `${echo(given)} is not a number; give ${ACCEPTED}.`;
-}
-
-function echo(text) {
-  return text.length > LONGEST_ECHO ? `${text.slice(0, LONGEST_ECHO - 1)}…` : text;
 }
