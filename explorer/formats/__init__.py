@@ -14,6 +14,7 @@ gfloat are imported here, so that a page or a plot can ask this room without tor
 from explorer.formats.block_parts import BlockElement, BlockParts
 from explorer.formats.blocks import BlockFormatSpec
 from explorer.formats.decode import KINDS, Decoded
+from explorer.formats.disagreements import DISAGREEMENTS, Disagreement
 from explorer.formats.registry import block_catalogue, block_names, catalogue, get, names
 from explorer.formats.rounding import OVERFLOWS, ROUNDINGS
 from explorer.formats.row import describe
@@ -22,6 +23,7 @@ from explorer.formats.spec import FormatSpec
 from explorer.formats.text import Parsed, parse
 
 __all__ = [
+    "DISAGREEMENTS",
     "KINDS",
     "OVERFLOWS",
     "ROUNDINGS",
@@ -29,6 +31,7 @@ __all__ = [
     "BlockFormatSpec",
     "BlockParts",
     "Decoded",
+    "Disagreement",
     "FormatSpec",
     "Parsed",
     "block_catalogue",

@@ -119,7 +119,7 @@ def decision_points(name, step=1):
     keep = np.unique(np.r_[np.arange(0, len(ladder) - 1, step), 0:4, len(ladder) - 4 : len(ladder) - 1])
     low, high = ladder[keep], ladder[keep + 1]
     middle = (low + high) / 2
-    beyond = np.array([ladder[-1] * 1.5, ladder[-1] * 2**40, np.inf, info.smallest_subnormal * 2.0**-60])
+    beyond = np.array([ladder[-1] * 1.5, ladder[-1] * 2**40, np.inf, info.smallest * 2.0**-60])
     sides = [np.nextafter(middle, 0), np.nextafter(middle, np.inf), np.nextafter(low, np.inf), np.nextafter(high, 0)]
     positive = np.concatenate([low, high, middle, *sides, beyond])
     return np.concatenate([positive, -positive])
