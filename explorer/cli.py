@@ -1,4 +1,4 @@
-"""The command line: ``python -m explorer burst`` runs a burst here, ``python -m explorer runs`` reads the store.
+"""The command line: ``burst`` runs a burst here, ``bits`` shows a number in every format, ``runs`` reads the store.
 
 Bad input is one line on standard error and exit status 2; an interrupt is recorded and ends with status 130.
 """
@@ -10,6 +10,7 @@ import contextlib
 import csv
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -20,10 +21,15 @@ from typing import Any, NoReturn
 from explorer.burst import PRESETS, BurstConfig, get_preset, parse_config
 from explorer.burst.events import Event, encode
 from explorer.errors import InputError
+from explorer.formats import OVERFLOWS, ROUNDINGS
+from explorer.formats import get as get_format
+from explorer.formats.inspection import inspect
 from explorer.sessions import RunRecord, Store, default_folder
 
 BAD_INPUT, INTERRUPTED, FAILED = 2, 130, 1
 """Exit statuses; 130 is the shell's own for an interrupt (128 + SIGINT)."""
+
+_NEGATIVE = re.compile(r"-(\d|\.\d|inf|nan)", re.IGNORECASE)
 
 STEP_COLUMNS = ("lane", "step", "time", "loss", "scale", "skipped", "grad_norm", "step_ms", "samples_per_s")
 
@@ -37,7 +43,7 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_args(_with_negative_numbers(sys.argv[1:] if arguments is None else arguments))
     try:
         return options.command(options)
     except InputError as error:
@@ -49,6 +55,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read our output has had enough; point stdout elsewhere so that closing it is quiet too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _with_negative_numbers(arguments: Sequence[str]) -> list[str]:
+    """Mark ``-2^-14`` and ``-inf`` by a space: argparse would take them for options."""
+    return [f" {each}" if _NEGATIVE.match(each) else each for each in arguments]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -66,6 +77,16 @@ def _parser() -> argparse.ArgumentParser:
     burst.add_argument("--jsonl", action="store_true", help="print the events, one a line")
     burst.set_defaults(command=_burst)
 
+    bits = commands.add_parser("bits", help="show a number in every format, to the bit")
+    bits.add_argument("value", metavar="VALUE", help="0.1, 1e-5, 2^-14, nan, -inf; 0x… or 0b… for a code of --format")
+    bits.add_argument("--format", nargs="+", action="extend", default=[], metavar="NAME",
+                      help="one or more formats (all of single numbers)")  # fmt: skip
+    bits.add_argument("--rounding", default=ROUNDINGS[0], metavar="NAME", help="one of " + ", ".join(ROUNDINGS))
+    bits.add_argument("--overflow", default=OVERFLOWS[0], metavar="NAME", help="one of " + ", ".join(OVERFLOWS))
+    bits.add_argument("--seed", type=int, help="of the random bits of stochastic rounding")
+    bits.add_argument("--json", action="store_true", help="print a JSON list")
+    bits.set_defaults(command=_bits)
+
     runs = commands.add_parser("runs", help="list, show and export recorded runs")
     actions = runs.add_subparsers(required=True, metavar="ACTION", parser_class=_Parser)
     listing = actions.add_parser("list", parents=[shared], help="the latest runs, a line each")
@@ -80,6 +101,35 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--format", choices=("jsonl", "csv"), default="jsonl", help="all events, or the steps as CSV")
     export.set_defaults(command=_export)
     return parser
+
+
+def _bits(options: argparse.Namespace) -> int:
+    rows = inspect(options.value, options.format, options.rounding, options.overflow, options.seed)
+    if options.json:
+        print(json.dumps(rows))
+        return 0
+    from rich.console import Console
+    from rich.table import Table
+
+    # Rows one may copy out of: no box, and the table as wide as its bits even where that is wider than the window.
+    table = Table("format", "bits", "code", "value", "kind", "relative error", "ulp", box=None, pad_edge=False)
+    for row in rows:
+        spec = get_format(row["format"])
+        parts = (row["bits"][: spec.signed], row["bits"][spec.signed :][: spec.exponent_bits],
+                 row["bits"][len(row["bits"]) - spec.mantissa_bits :])  # fmt: skip
+        error, ulp = row["relative_error"], row["ulp"]
+        table.add_row(
+            row["format"],
+            " ".join(filter(None, parts)),
+            row["hex"],
+            _figure(row["value"], 9),
+            row["kind"],
+            "" if error is None else "exact" if error == 0 else _figure(error, 3),
+            "" if ulp is None else _figure(ulp, 4),
+        )
+    width = 0 if sys.stdout.isatty() else 200
+    Console(width=width or None, soft_wrap=True).print(table)
+    return 0
 
 
 def _burst(options: argparse.Namespace) -> int:
@@ -201,8 +251,8 @@ def _print_table(lanes: dict[int, dict[str, Any]], said: dict[tuple[int, str], s
         console.print(f"[bold]{escape(lane['name'])}[/bold]: {escape(sentences)}", highlight=False)
 
 
-def _figure(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:.4g}"
+def _figure(value: float | str, digits: int = 4) -> str:
+    return value if isinstance(value, str) else f"{value:.{digits}g}"
 
 
 def _status(ending: Event) -> int:

@@ -117,3 +117,44 @@ def test_an_interrupt_is_recorded_and_ends_with_130(tmp_path):
     store = Store(tmp_path)
     assert [run.state for run in store.list()] == ["cancelled"]
     store.close()
+
+
+def test_bits_shows_a_number_in_every_format():
+    done = explorer("bits", "0.1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "0 01011 1001100110" in done.stdout
+    rows = json.loads(explorer("bits", "-2^-14", "--format", "fp16", "e4m3fn", "--json").stdout)
+    assert [(row["format"], row["hex"], row["kind"]) for row in rows] == [
+        ("fp16", "0x8400", "normal"),
+        ("e4m3fn", "0x80", "zero"),
+    ]
+    contract = {"format", "code", "hex", "bits", "sign", "exponent_field", "mantissa_field", "kind", "value", "exact",
+                "relative_error", "ulp"}  # fmt: skip
+    assert contract <= set(rows[0])
+
+
+def test_bits_takes_negative_infinity_and_a_rounding():
+    rows = json.loads(explorer("bits", "-inf", "--format", "e4m3fn", "--overflow", "saturate", "--json").stdout)
+    assert rows[0]["value"] == -448
+    rows = json.loads(explorer("bits", "0.1", "--format", "e2m1", "--rounding", "toward-positive", "--json").stdout)
+    assert rows[0]["value"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["12e"], "12e"),
+        ([""], "takes a decimal"),
+        (["0x1FFFF", "--format", "fp16"], "16 bits"),
+        (["0x3C00"], "the format"),
+        (["1", "--format", "fp17"], "fp17"),
+        (["1", "--rounding", "up"], "nearest-even"),
+        (["nan", "--format", "e2m1"], "no NaN"),
+    ],
+)
+def test_bits_refuses_in_one_line(arguments, words):
+    done = explorer("bits", *arguments)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""

@@ -26,8 +26,8 @@ def range_sentence(value: Number, spec: FormatSpec) -> str:
 
     Examples
     --------
-    >>> range_sentence(1e-5, get("fp16"))
-    'Subnormal in FP16: it is below the smallest normal number 2^-14, and 8 of 11 significant bits are left.'
+    >>> range_sentence(65520, get("fp16"))
+    'Beyond 65504, the largest number of FP16: it becomes infinity.'
     """
     number = exact(value)
     if number.is_nan:
@@ -58,6 +58,7 @@ def range_sentence(value: Number, spec: FormatSpec) -> str:
     return (
         f"Normal in {spec.label}: its size lies between {_power(Fraction(spec.smallest_normal))} and "
         f"{spec.max:g}, so that it has the full {_bits(spec.mantissa_bits + 1)}."
+        f"{_where_zero_begins(spec) if size < 1 else ''}"
     )
 
 
@@ -70,8 +71,13 @@ def _below_normal(spec: FormatSpec, size: Fraction) -> str:
         return f"Rounds up to {smallest_normal} in {spec.label}, the smallest normal number."
     return (
         f"Subnormal in {spec.label}: it is below the smallest normal number {smallest_normal}, and {left} of "
-        f"{_bits(spec.mantissa_bits + 1)} {'is' if left == 1 else 'are'} left."
+        f"{_bits(spec.mantissa_bits + 1)} {'is' if left == 1 else 'are'} left.{_where_zero_begins(spec)}"
     )
+
+
+def _where_zero_begins(spec: FormatSpec) -> str:
+    """What a learner takes a small number for, put right."""
+    return f" Only at or below {_power(spec.underflow_threshold)} would it become 0." if spec.has_zero else ""
 
 
 def _beyond(spec: FormatSpec) -> str:

@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 import gradio as gr
 
 from explorer.errors import InputError
+from explorer.formats.inspection import inspect
 from explorer.sessions import Session, Store
 
 MOST_RUNS = 100
@@ -99,13 +100,29 @@ def build(session: Session, store: Store) -> None:
             for record in store.list(MOST_RUNS)
         ]
 
-    for function in (submit_burst, cancel_run, run_status, list_runs):
+    def inspect_value(
+        value: str, formats: list[str] | None = None, rounding: str = "nearest-even", overflow: str = "native"
+    ) -> list[dict[str, Any]]:
+        """Show a number in number formats, to the bit.
+
+        Args:
+            value: A decimal (0.1, 1e-5), a power (2^-14), nan, inf, -inf, or 0x… or 0b… for a code of the first format.
+            formats: Names such as fp16, bf16, e4m3fn, e2m1; all formats of single numbers where none is given.
+            rounding: nearest-even, nearest-away, toward-zero, toward-positive, toward-negative or stochastic.
+            overflow: native (what the format's standard does) or saturate.
+
+        Returns:
+            For each format its code, hex, bits, fields, kind, value, exact decimal digits, errors, ulp and neighbours.
+        """
+        return _told(inspect, value, formats or (), rounding, overflow)
+
+    for function in (submit_burst, cancel_run, run_status, list_runs, inspect_value):
         gr.api(function, api_name=function.__name__)
 
 
-def _told(function: Callable[[Any], Any], given: Any) -> Any:
+def _told(function: Callable[..., Any], *given: Any) -> Any:
     """The answer, or the sentence about bad input as Gradio's error, which arrives whole at the client."""
     try:
-        return function(given)
+        return function(*given)
     except InputError as error:
         raise gr.Error(str(error)) from None

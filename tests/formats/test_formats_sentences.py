@@ -14,12 +14,14 @@ from explorer import formats
         (
             "fp16",
             1e-4,
-            "Normal in FP16: its size lies between 2^-14 and 65504, so that it has the full 11 significant bits.",
+            "Normal in FP16: its size lies between 2^-14 and 65504, so that it has the full 11 significant bits. "
+            "Only at or below 2^-25 would it become 0.",
         ),
         (
             "fp16",
             1e-5,
-            "Subnormal in FP16: it is below the smallest normal number 2^-14, and 8 of 11 significant bits are left.",
+            "Subnormal in FP16: it is below the smallest normal number 2^-14, and 8 of 11 significant bits are left. "
+            "Only at or below 2^-25 would it become 0.",
         ),
         (
             "fp16",
@@ -29,7 +31,8 @@ from explorer import formats
         (
             "fp16",
             -3e-8,
-            "Subnormal in FP16: it is below the smallest normal number 2^-14, and 1 of 11 significant bits is left.",
+            "Subnormal in FP16: it is below the smallest normal number 2^-14, and 1 of 11 significant bits is left. "
+            "Only at or below 2^-25 would it become 0.",
         ),
         ("fp16", 6.1034e-5, "Rounds up to 2^-14 in FP16, the smallest normal number."),
         ("fp16", 65519, "Beyond 65504, the largest number of FP16: it rounds down to it."),
