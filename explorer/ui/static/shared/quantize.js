@@ -5,10 +5,12 @@ import { beyondLargest, roundsAway } from "./rounding.js";
 
 /** @typedef {import("./codec.js").Format} Format */
 
-// One double and its two halves, to read its exponent without making anything.
+// One double and its two halves, to read its exponent without making anything; and the power of two for each exponent
+// field, where writing one back into the halves would cost the processor as much as all the rest.
 const scratch = new Float64Array(1);
 const halves = new Uint32Array(scratch.buffer);
 const HIGH = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1 ? 1 : 0;
+const POWERS = Float64Array.from({ length: 2047 }, (_, field) => (field === 0 ? 0 : 2 ** (field - 1023)));
 
 /**
  * The value that a format has for a number: `decode(encode(fromNumber(x), …)).value`, the same to the last bit.
@@ -28,7 +30,7 @@ export function quantizeNumber(x, format, rounding, overflow, random = Math.rand
   if ((negative && !format.signed) || (magnitude === 0 && !format.has_zero)) return nan(format);
   if (magnitude === Infinity) return overflowed(format, negative, "nearest-even", overflow);
   // All of this is exact: the unit is a power of two, and a double has at most 53 digits above and below the point.
-  const unit = Math.max(binade(magnitude), format.smallest_normal) * format.epsilon;
+  const unit = Math.max(POWERS[exponentField(magnitude)], format.smallest_normal) * format.epsilon;
   const units = magnitude / unit;
   const whole = Math.floor(units);
   const rest = units - whole;
@@ -42,12 +44,10 @@ export function quantizeNumber(x, format, rounding, overflow, random = Math.rand
   return negative && (rounded !== 0 || format.has_negative_zero) ? -rounded : rounded;
 }
 
-/** The power of two at or below a magnitude; of a subnormal double 0. */
-function binade(magnitude) {
+/** Exponent field of a finite magnitude as a double (IEEE 754-2019, table 3.5). */
+function exponentField(magnitude) {
   scratch[0] = magnitude;
-  halves[HIGH] &= 0x7ff00000;
-  halves[1 - HIGH] = 0;
-  return scratch[0];
+  return halves[HIGH] >>> 20;
 }
 
 function nan(format) {
@@ -81,9 +81,8 @@ function rank(magnitude, format, round) {
   if (magnitude === 0) return 0;
   const top = format.max_code + (format.has_zero ? 0 : 1);
   if (magnitude >= format.max) return round === Math.ceil && magnitude > format.max ? top + 1 : top;
-  const power = Math.max(binade(magnitude), format.smallest_normal);
-  scratch[0] = power;
-  const exponentField = (halves[HIGH] >>> 20) - 1023 + format.bias;
+  const power = Math.max(POWERS[exponentField(magnitude)], format.smallest_normal);
   const whole = round(magnitude / (power * format.epsilon));
-  return (exponentField - 1) * 2 ** format.mantissa_bits + whole + (format.has_zero ? 0 : 1);
+  const codesBelow = (exponentField(power) - 1023 + format.bias - 1) * 2 ** format.mantissa_bits;
+  return codesBelow + whole + (format.has_zero ? 0 : 1);
 }
