@@ -6,7 +6,6 @@ not: its *carrier*. Nothing is rounded on the way in, so the result is rounded o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import ml_dtypes  # noqa: F401  registers bfloat16 and its kin with np.dtype
@@ -14,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from explorer.errors import InputError
-from explorer.formats.grid import fits, round_to_grid
-from explorer.formats.rounding import RandomSource, check_modes, random_source, random_words
+from explorer.formats.grid import fits, round_to_grid, with_signs_of
+from explorer.formats.rounding import STOCHASTIC_BITS, RandomSource, check_modes, random_source, random_words
 
 if TYPE_CHECKING:
     from explorer.formats.spec import FormatSpec
@@ -33,16 +32,17 @@ def quantize(spec: FormatSpec, array: npt.ArrayLike, rounding: str, overflow: st
     source = np.dtype(np.float32 if np.can_cast(x.dtype, np.float32) else np.float64)
     rounded = np.empty(x.shape, np.float64 if spec.bits > 32 else np.float32)
     generator = random_source(rng) if rounding == "stochastic" else None
-    exact = np.finfo(source).nmant <= spec.mantissa_bits
-    if exact or (rounding == "nearest-even" and _is_upper_bits(spec, source)):
-        for piece in _pieces(x.size):
-            _cut_low_bits(spec, x[piece].astype(source, copy=False), overflow, rounded[piece])
-        return rounded.reshape(given.shape)
     carrier = source if fits(source, spec.mantissa_bits, spec.largest_exponent) else np.dtype(np.float64)
-    for piece in _pieces(x.size):
-        numbers = x[piece].astype(carrier, copy=False)
-        draws = None if generator is None else random_words(generator, numbers.size)
-        _round_piece(spec, numbers, rounding, overflow, draws, rounded[piece])
+    cut = np.finfo(source).nmant - spec.mantissa_bits
+    for start in range(0, x.size, PIECE):
+        piece = slice(start, start + PIECE)
+        draws = None if generator is None else random_words(generator, x[piece].size)
+        if cut <= 0 or _is_upper_bits(spec, source):
+            _cut_low_bits(
+                spec, x[piece].astype(source, copy=False), max(cut, 0), rounding, overflow, draws, rounded[piece]
+            )
+        else:
+            _round_piece(spec, x[piece].astype(carrier, copy=False), rounding, overflow, draws, rounded[piece])
     return rounded.reshape(given.shape)
 
 
@@ -58,34 +58,52 @@ def real_numbers(array: npt.ArrayLike) -> np.ndarray:
     return given.astype(given.dtype.newbyteorder("="), copy=False)
 
 
-def _pieces(size: int) -> Iterator[slice]:
-    return (slice(start, start + PIECE) for start in range(0, size, PIECE))
-
-
 def _is_upper_bits(spec: FormatSpec, source: np.dtype) -> bool:
     """Whether the format is what is left of the source's bits when the low ones are cut off: BF16 and TF32 of FP32."""
     limits = np.finfo(source)
     return spec.signed and spec.has_inf and (spec.exponent_bits, spec.bias) == (limits.iexp, limits.maxexp - 1)
 
 
-def _cut_low_bits(spec: FormatSpec, x: np.ndarray, overflow: str, rounded: np.ndarray) -> None:
-    """Round to nearest even by whole-number addition: half a unit, less one if the last kept bit is even.
+def _cut_low_bits(
+    spec: FormatSpec,
+    x: np.ndarray,
+    cut: int,
+    rounding: str,
+    overflow: str,
+    draws: np.ndarray | None,
+    rounded: np.ndarray,
+) -> None:
+    """Round by whole-number addition: what is added to the low bits decides whether they carry.
 
     The carry runs from the mantissa into the exponent and from the largest value into infinity, as it should. Where no
     bit is cut the number is in the format as it stands.
     """
     if overflow == "saturate":
         x = np.clip(x, -spec.max, spec.max)  # before, for rounding keeps order and leaves the largest value where it is
-    spare = np.finfo(x.dtype).nmant - spec.mantissa_bits
-    if spare <= 0:
+    if not cut:
         rounded[:] = x
     else:
         bits, out = x.view(np.uint32), rounded.view(np.uint32)
-        np.right_shift(bits, spare, out=out)
-        out &= 1
+        low = (1 << cut) - 1
+        match rounding:
+            case "nearest-even":  # half a unit, less one if the last kept bit is even
+                np.right_shift(bits, cut, out=out)
+                out &= 1
+                out += low >> 1
+            case "nearest-away":
+                out[:] = (low >> 1) + 1
+            case "toward-zero":
+                out[:] = 0
+            case "toward-positive" | "toward-negative":
+                np.right_shift(bits, 31, out=out)  # 1 for a negative number
+                if rounding == "toward-positive":
+                    out ^= 1
+                out *= low
+            case "stochastic":  # carries if the low bits are above that many random ones
+                np.right_shift(draws, STOCHASTIC_BITS - cut, out=out, casting="unsafe")
+                out ^= low
         out += bits
-        out += (1 << (spare - 1)) - 1
-        out &= np.uint32(0xFFFFFFFF << spare & 0xFFFFFFFF)
+        out &= 0xFFFFFFFF & ~low
     nan = np.isnan(x)
     if nan.any():
         rounded[nan] = np.nan  # the carry may have run through a payload
@@ -96,15 +114,13 @@ def _round_piece(
 ) -> None:
     """Round a carrier's numbers into `rounded`. The array twin of :func:`explorer.formats.encode.encode`."""
     magnitude = np.abs(x)
-    within = bool(magnitude.max() <= spec.max)  # a piece with a NaN is not
+    within = bool(magnitude.max(initial=0) <= spec.max)  # a piece with a NaN is not
     if overflow == "saturate":
         np.minimum(magnitude, spec.max, out=magnitude)
     elif not within:
         # From the power of two after the largest value on everything overflows alike; the carrier has room to there.
         np.minimum(magnitude, 2.0 ** (spec.largest_exponent + 1), out=magnitude)
-    negative = np.signbit(x) if rounding in ("toward-positive", "toward-negative") else None
-    least_binade = magnitude.dtype.type(spec.smallest_normal)
-    result = round_to_grid(magnitude, negative, least_binade, spec.mantissa_bits, rounding, draws)
+    result = round_to_grid(magnitude, x, spec.smallest_normal, spec.mantissa_bits, rounding, draws)
     if not spec.has_zero:
         np.maximum(result, spec.smallest_normal, out=result)
     if not within:
@@ -113,7 +129,7 @@ def _round_piece(
         if overflow == "native":
             _overflow(spec, x, result, rounding)
     if spec.signed:
-        np.copysign(result, x, out=result)
+        with_signs_of(result, x)
         if not spec.has_negative_zero:
             result += 0  # turns -0 into +0
     else:

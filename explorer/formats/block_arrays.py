@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from explorer.errors import InputError
 from explorer.formats.arrays import PIECE, real_numbers
-from explorer.formats.grid import round_to_grid
+from explorer.formats.grid import round_to_grid, with_signs_of
 from explorer.formats.rounding import RandomSource, check_modes, random_source, random_words
 from explorer.formats.scales import FLOAT32, RULES
 from explorer.formats.scales import tensor_scale as scale_for
@@ -105,9 +105,7 @@ def _round_blocks(
     magnitude = np.abs(blocks)
     magnitude /= np.where(step == 0, np.inf, step)
     np.minimum(magnitude, spec.element.max, out=magnitude)
-    negative = np.signbit(blocks) if rounding in ("toward-positive", "toward-negative") else None
-    rounded = round_to_grid(
-        magnitude, negative, spec.element.smallest_normal, spec.element.mantissa_bits, rounding, draws
-    )
+    element = spec.element
+    rounded = round_to_grid(magnitude, blocks, element.smallest_normal, element.mantissa_bits, rounding, draws)
     rounded *= step
-    return np.copysign(rounded, blocks)
+    return with_signs_of(rounded, blocks)

@@ -1,9 +1,9 @@
-"""Rounding of magnitudes to a format's grid in ordinary floating-point arithmetic, many at a time.
+"""Rounding of numbers to a format's grid in ordinary floating-point arithmetic, many at a time.
 
 Adding a power of two so large that a carrier's last bit is worth the wanted unit makes the processor's own addition,
-which is to nearest even, drop what lies below that unit; subtracting it again is exact. (Dekker 1971, A floating-point
-technique for extending the available precision; Kahan's and Ziv's rounding constants are the same.) The power follows
-each number's binade and stops at the least one, where subnormals share one unit (IEEE 754-2019, clause 3.3).
+which is to nearest even, drop what lies below that unit; subtracting it again is exact (Dekker 1971, "A floating-point
+technique for extending the available precision", section 4). The power follows each number's binade and stops at the
+least one, where subnormals share one unit (IEEE 754-2019, clause 3.3).
 """
 
 from __future__ import annotations
@@ -21,9 +21,23 @@ def fits(carrier: np.dtype, mantissa_bits: int, largest_exponent: int) -> bool:
     return spare > 0 and largest_exponent + 1 + spare < limits.maxexp
 
 
+def sign_mask(carrier: np.dtype) -> np.unsignedinteger:
+    """The sign bit of a carrier, as a word of its width."""
+    bits = 8 * carrier.itemsize
+    return np.dtype(f"u{carrier.itemsize}").type(1 << (bits - 1))
+
+
+def with_signs_of(magnitude: np.ndarray, signs: np.ndarray) -> np.ndarray:
+    """Set the sign bits of another array on magnitudes, in place. What copysign does, in a quarter of its time."""
+    mask = sign_mask(magnitude.dtype)
+    words = magnitude.view(mask.dtype)
+    words |= signs.view(mask.dtype) & mask
+    return magnitude
+
+
 def round_to_grid(
     magnitude: np.ndarray,
-    negative: npt.NDArray[np.bool_],
+    signs: np.ndarray,
     least_binade: npt.ArrayLike,
     mantissa_bits: int,
     rounding: str,
@@ -35,9 +49,10 @@ def round_to_grid(
     ----------
     magnitude : ndarray of float32 or float64
         Not negative, and for each the carrier must have room (see :func:`fits`); NaN stays NaN.
-    negative : ndarray of bool
-        Which of them stand for negative numbers. Looked at by the roundings that point up or down.
-    least_binade : float or array that broadcasts
+    signs : ndarray of the same type
+        Numbers of any size, whose sign bits tell which of the magnitudes stand for negative numbers. Looked at by the
+        roundings that point up or down.
+    least_binade : float
         Power of two under which the unit shrinks no further: the smallest normal number.
     mantissa_bits : int
         Below the carrier's.
@@ -49,31 +64,40 @@ def round_to_grid(
     Returns
     -------
     ndarray
-        Of the carrier's type and the same shape. The tie of a format without mantissa bits goes up, as clause 4.3.1 of
-        IEEE 754-2019 has it where neither neighbour ends in an even digit.
+        Magnitudes of the carrier's type and the same shape. The tie of a format without mantissa bits goes up, as
+        clause 4.3.1 of IEEE 754-2019 has it where neither neighbour ends in an even digit.
     """
     limits = np.finfo(magnitude.dtype)
-    word = np.dtype(f"uint{limits.bits}").type
-    exponent_mask = word((2 * limits.maxexp - 1) << limits.nmant)
-    binade = (magnitude.view(word) & exponent_mask).view(magnitude.dtype)
-    np.maximum(binade, least_binade, out=binade)
-    constant = binade * magnitude.dtype.type(2.0 ** (limits.nmant - mantissa_bits))
+    scalar = magnitude.dtype.type
+    word = sign_mask(magnitude.dtype).dtype
+    binade = (magnitude.view(word) & word.type((2 * limits.maxexp - 1) << limits.nmant)).view(magnitude.dtype)
+    np.maximum(binade, scalar(least_binade), out=binade)
+    constant = binade * scalar(2.0 ** (limits.nmant - mantissa_bits))
     rounded = magnitude + constant
     rounded -= constant
     if rounding == "nearest-even":
         return rounded
 
-    unit = np.multiply(binade, magnitude.dtype.type(2.0**-mantissa_bits), out=binade)
+    # The neighbour that nearest-even did not take lies one unit further on.
+    binade *= scalar(2.0**-mantissa_bits)
+    unit, step = binade, constant
     if rounding == "nearest-away":
-        rounded += unit * (magnitude - rounded == unit / 2)
-        return rounded
-    if rounding in ("toward-positive", "toward-negative"):
-        away = negative if rounding == "toward-negative" else ~negative
-        rounded += unit * ((rounded < magnitude) & away)
-        rounded -= unit * ((rounded > magnitude) & ~away)
-        return rounded
-    rounded -= unit * (rounded > magnitude)
-    if rounding == "stochastic":
-        chance = (magnitude - rounded) / unit  # exact: the digits of the number below the unit, and a power of two
-        rounded += unit * (draws < (chance * 2.0**STOCHASTIC_BITS).astype(np.uint64))
+        np.subtract(magnitude, rounded, out=step)
+        step += step
+        rounded += np.multiply(unit, step == unit, out=step)
+    elif rounding in ("toward-positive", "toward-negative"):
+        signed = with_signs_of(magnitude.copy(), signs)
+        rounded = with_signs_of(rounded, signs)
+        if rounding == "toward-positive":
+            rounded += np.multiply(unit, rounded < signed, out=step)
+        else:
+            rounded -= np.multiply(unit, rounded > signed, out=step)
+        np.abs(rounded, out=rounded)
+    else:
+        rounded -= np.multiply(unit, rounded > magnitude, out=step)
+        if rounding == "stochastic":
+            np.subtract(magnitude, rounded, out=step)
+            step /= unit  # exact: the digits of the number below the unit, over a power of two
+            step *= scalar(2.0**STOCHASTIC_BITS)
+            rounded += np.multiply(unit, draws < step.astype(np.uint64), out=step)
     return rounded
