@@ -29,8 +29,8 @@ def modules_address():
         thread.join()
 
 
-@pytest.fixture
-def page(browser, modules_address):
+@contextlib.contextmanager
+def _empty_page(browser, address):
     """The empty page, which at the end may not have erred or asked for anything outside."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     complaints = []
@@ -46,7 +46,21 @@ def page(browser, modules_address):
     page = context.new_page()
     page.on("console", lambda message: message.type == "error" and complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.goto(modules_address)
+    page.goto(address)
     yield page
     context.close()
     assert not complaints
+
+
+@pytest.fixture
+def page(browser, modules_address):
+    """An empty page of the test's own."""
+    with _empty_page(browser, modules_address) as page:
+        yield page
+
+
+@pytest.fixture(scope="session")
+def calculator(browser, modules_address):
+    """One empty page for all tests of functions that leave nothing behind: opening one costs more than most of them."""
+    with _empty_page(browser, modules_address) as page:
+        yield page

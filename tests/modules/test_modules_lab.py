@@ -1,14 +1,9 @@
-"""The modules without a page around them: the codec against :mod:`explorer.formats`, the run model against frames."""
+"""The Lab's modules without a page around them: the run model against frames, and how numbers are written."""
 
 import json
 import math
-import random
 
 import pytest
-
-from explorer import formats
-
-CODEC = "shared/codec.js"
 
 
 def _call(page, module: str, function: str, *arguments):
@@ -21,51 +16,6 @@ def _call(page, module: str, function: str, *arguments):
             return JSON.stringify(loaded[name](...given), write);
         }""",
         [module, function, list(arguments)],
-    )
-
-
-def _codes(spec: dict) -> list[int]:
-    """Every code of a small format; of a large one the edges and a sample."""
-    if spec["bits"] <= 8:
-        return list(range(2 ** spec["bits"]))
-    chance = random.Random(spec["name"])
-    half = 2 ** (spec["bits"] - 1)
-    edges = [0, 1, spec["max_code"], spec["max_code"] + 1, half - 1, half, half + 1, 2 ** spec["bits"] - 1]
-    edges += [2 ** spec["mantissa_bits"] + offset for offset in (-1, 0, 1)]
-    return edges + [chance.randrange(2 ** spec["bits"]) for _ in range(500)]
-
-
-@pytest.mark.parametrize("name", [spec["name"] for spec in formats.catalogue() if spec["bits"] <= 32])
-def test_the_codec_decodes_as_the_library_does(page, name):
-    spec = next(spec for spec in formats.catalogue() if spec["name"] == name)
-    codes = _codes(spec)
-    answers = page.evaluate(
-        """async ([codes, format]) => {
-            const { decode } = await import(new URL('static-files/shared/codec.js', document.baseURI));
-            return codes.map((code) => {
-                const { kind, sign, exponentField, mantissaField, value } = decode(code, format);
-                return [kind, sign, exponentField, mantissaField, Number.isFinite(value) ? value : String(value)];
-            });
-        }""",
-        [codes, {name: value for name, value in spec.items() if value != math.inf}],
-    )
-    for code, (kind, sign, exponent, mantissa, value) in zip(codes, answers, strict=True):
-        wanted = formats.get(name).decode(code)
-        assert (kind, sign, exponent, mantissa) == (
-            wanted.kind,
-            wanted.sign,
-            wanted.exponent_field,
-            wanted.mantissa_field,
-        )
-        if kind in ("normal", "subnormal"):
-            # JSON has no float that is not an integer too: 2^60 comes back as an int.
-            assert float(value) == wanted.value
-
-
-def test_the_exact_value_is_the_library_s(page):
-    code = formats.get("bf16").encode(0.1)
-    assert json.loads(_call(page, CODEC, "exact", formats.get("bf16").decode(code).value)) == (
-        formats.get("bf16").decode(code).exact
     )
 
 
