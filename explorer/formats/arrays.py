@@ -82,28 +82,28 @@ def _cut_low_bits(
         x = np.clip(x, -spec.max, spec.max)  # before, for rounding keeps order and leaves the largest value where it is
     if not cut:
         rounded[:] = x
-    else:
-        bits, out = x.view(np.uint32), rounded.view(np.uint32)
-        low = (1 << cut) - 1
-        match rounding:
-            case "nearest-even":  # half a unit, less one if the last kept bit is even
-                np.right_shift(bits, cut, out=out)
-                out &= 1
-                out += low >> 1
-            case "nearest-away":
-                out[:] = (low >> 1) + 1
-            case "toward-zero":
-                out[:] = 0
-            case "toward-positive" | "toward-negative":
-                np.right_shift(bits, 31, out=out)  # 1 for a negative number
-                if rounding == "toward-positive":
-                    out ^= 1
-                out *= low
-            case "stochastic":  # carries if the low bits are above that many random ones
-                np.right_shift(draws, STOCHASTIC_BITS - cut, out=out, casting="unsafe")
-                out ^= low
-        out += bits
-        out &= 0xFFFFFFFF & ~low
+        return
+    bits, out = x.view(np.uint32), rounded.view(np.uint32)
+    low = (1 << cut) - 1
+    match rounding:
+        case "nearest-even":  # half a unit, less one if the last kept bit is even
+            np.right_shift(bits, cut, out=out)
+            out &= 1
+            out += low >> 1
+        case "nearest-away":
+            out[:] = (low >> 1) + 1
+        case "toward-zero":
+            out[:] = 0
+        case "toward-positive" | "toward-negative":
+            np.right_shift(bits, 31, out=out)  # 1 for a negative number
+            if rounding == "toward-positive":
+                out ^= 1
+            out *= low
+        case "stochastic":  # carries if the low bits are above that many random ones
+            np.right_shift(draws, STOCHASTIC_BITS - cut, out=out, casting="unsafe")
+            out ^= low
+    out += bits
+    out &= 0xFFFFFFFF & ~low
     nan = np.isnan(x)
     if nan.any():
         rounded[nan] = np.nan  # the carry may have run through a payload

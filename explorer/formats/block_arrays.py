@@ -38,9 +38,12 @@ def quantize(
         words = random_words(random_source(rng), given.size)
         draws = _in_blocks(words.reshape(-1, width), spec.block_size)
     rounded = np.empty(blocks.shape, np.float32)
+    # Over a scale that is a power of two a number keeps its digits, so float32 will do for float32's numbers.
+    exact = np.can_cast(given.dtype, np.float32) and not spec.has_tensor_scale
+    carrier = np.float32 if exact else np.float64
     for start in range(0, len(blocks), PIECE // spec.block_size):
         piece = slice(start, start + PIECE // spec.block_size)
-        numbers = blocks[piece].astype(np.float64)
+        numbers = blocks[piece].astype(carrier, copy=False)
         rounded[piece] = _round_blocks(
             spec, numbers, rounding, overflow, None if draws is None else draws[piece], shared
         )
@@ -70,10 +73,11 @@ def shared_scale(spec: BlockFormatSpec, given: np.ndarray, overflow: str, tensor
 
 
 def scales(
-    spec: BlockFormatSpec, blocks: npt.NDArray[np.float64], shared: float | None
+    spec: BlockFormatSpec, magnitudes: np.ndarray, shared: float | None
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """The amax and the scale of each block, both float64 of shape (blocks,)."""
-    amax = np.abs(blocks).max(axis=1)
+    """The amax and the scale of each block of magnitudes, shape (blocks, size); both float64 of shape (blocks,)."""
+    # Down the columns of the transpose, for along rows as short as a block numpy takes the maximum one by one.
+    amax = np.ascontiguousarray(magnitudes.T).max(axis=0).astype(np.float64)
     return amax, RULES[spec.scale_rule](spec, amax, shared)
 
 
@@ -92,20 +96,25 @@ def _in_blocks(rows: np.ndarray, block_size: int) -> np.ndarray:
 
 def _round_blocks(
     spec: BlockFormatSpec,
-    blocks: npt.NDArray[np.float64],
+    blocks: np.ndarray,
     rounding: str,
     overflow: str,
     draws: np.ndarray | None,
     shared: float | None,
-) -> npt.NDArray[np.float64]:
+) -> np.ndarray:
+    """What blocks of a carrier's numbers, shape (blocks, block_size), stand for after rounding."""
     blocks = saturated(blocks, overflow)
-    _, scale = scales(spec, blocks, shared)
-    step = (scale if shared is None else scale * shared)[:, None]
-    # A scale that has become zero leaves nothing of its block.
     magnitude = np.abs(blocks)
+    _, scale = scales(spec, magnitude, shared)
+    step = (scale if shared is None else scale * shared).astype(blocks.dtype)[:, None]
+    # A scale that has become zero leaves nothing of its block.
     magnitude /= np.where(step == 0, np.inf, step)
-    np.minimum(magnitude, spec.element.max, out=magnitude)
+    if rounding in ("toward-positive", "toward-negative"):
+        # However small a number is over its scale, these round it differently from zero.
+        least = np.finfo(magnitude.dtype).smallest_subnormal
+        np.maximum(magnitude, least * (blocks != 0), out=magnitude)
     element = spec.element
+    np.minimum(magnitude, element.max, out=magnitude)
     rounded = round_to_grid(magnitude, blocks, element.smallest_normal, element.mantissa_bits, rounding, draws)
     rounded *= step
     return with_signs_of(rounded, blocks)

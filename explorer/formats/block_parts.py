@@ -100,11 +100,13 @@ def parts(
     shared = shared_scale(spec, given, overflow, tensor_scale)
     with np.errstate(all="ignore"):
         numbers = saturated(given.astype(np.float64), overflow)
-        amax, scale = (float(each[0]) for each in scales(spec, numbers[None, :], shared))
+        amax, scale = (float(each[0]) for each in scales(spec, np.abs(numbers)[None, :], shared))
     step = scale if shared is None else scale * shared
     elements = []
     for before, number in zip(given.tolist(), numbers.tolist(), strict=True):
         scaled = math.nan if math.isnan(step) else number / step if step else math.copysign(0.0, number)
+        if number and step and not scaled:
+            scaled = math.copysign(math.ulp(0), number)  # too small for float64, and yet not zero
         code = 0 if math.isnan(step) else spec.element.encode(scaled, rounding, "saturate", source)
         element = spec.element.decode(code).value
         with np.errstate(over="ignore"):

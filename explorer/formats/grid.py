@@ -41,7 +41,7 @@ def round_to_grid(
     least_binade: npt.ArrayLike,
     mantissa_bits: int,
     rounding: str,
-    draws: npt.NDArray[np.uint64] | None,
+    draws: npt.NDArray[np.int64] | None,
 ) -> np.ndarray:
     """Round magnitudes to so many mantissa bits, as if the exponent had no upper limit.
 
@@ -58,7 +58,7 @@ def round_to_grid(
         Below the carrier's.
     rounding : str
         One of :data:`~explorer.formats.rounding.ROUNDINGS`.
-    draws : ndarray of uint64 or None
+    draws : ndarray of int64 or None
         For ``stochastic`` a word of random bits for each.
 
     Returns
@@ -99,5 +99,5 @@ def round_to_grid(
             np.subtract(magnitude, rounded, out=step)
             step /= unit  # exact: the digits of the number below the unit, over a power of two
             step *= scalar(2.0**STOCHASTIC_BITS)
-            rounded += np.multiply(unit, draws < step.astype(np.uint64), out=step)
+            rounded += np.multiply(unit, draws < step.astype(np.int64), out=step)
     return rounded

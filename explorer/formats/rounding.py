@@ -18,8 +18,9 @@ ROUNDINGS = ("nearest-even", "nearest-away", "toward-zero", "toward-positive", "
 OVERFLOWS = ("native", "saturate")
 """What becomes of a number beyond the largest: what the format's standard conversion does, or the largest value."""
 
-STOCHASTIC_BITS = 64
-"""Random bits that decide one stochastic rounding."""
+STOCHASTIC_BITS = 63
+"""Random bits that decide one stochastic rounding: those of a word that are not its sign, for processors turn numbers
+into signed words ten times faster than into unsigned ones."""
 
 RandomSource = np.random.Generator | int | None
 """Where random bits come from: a generator, the seed of a new one, or fresh entropy."""
@@ -48,13 +49,15 @@ def random_source(rng: RandomSource) -> np.random.Generator:
     return np.random.default_rng(rng)
 
 
-def random_words(generator: np.random.Generator, count: int) -> npt.NDArray[np.uint64]:
-    """Draw `count` words of :data:`STOCHASTIC_BITS` random bits, shape (count,).
+def random_words(generator: np.random.Generator, count: int) -> npt.NDArray[np.int64]:
+    """Draw `count` words of :data:`STOCHASTIC_BITS` random bits, shape (count,): the upper ones of 64-bit draws.
 
     A generator gives the same words in one call for n as in n calls for one, so that rounding an array and rounding its
     elements in turn agree.
     """
-    return generator.integers(0, 2**STOCHASTIC_BITS, size=count, dtype=np.uint64)
+    draws = generator.integers(0, 2**64, size=count, dtype=np.uint64)
+    draws >>= np.uint64(64 - STOCHASTIC_BITS)
+    return draws.view(np.int64)
 
 
 def rounds_away(rounding: str, twice_remainder: int, unit: int, odd: bool, negative: bool) -> bool:

@@ -166,7 +166,7 @@ class FormatSpec:
         rounding : str
             ``nearest-even`` (the default of IEEE 754-2019, clause 4.3), ``nearest-away`` (a tie goes away from zero),
             ``toward-zero``, ``toward-positive``, ``toward-negative``, or ``stochastic``: away from zero with a
-            probability that is the distance to the neighbour nearer zero over the distance between the two, to 64
+            probability that is the distance to the neighbour nearer zero over the distance between the two, to 63
             bits.
         overflow : str
             What becomes of a number that would round beyond `max` if the exponent had no limit (clause 7.4), and of
@@ -175,7 +175,7 @@ class FormatSpec:
             ``toward-negative``; of a negative one ``toward-positive``) gives the largest value (clause 7.4, b to d).
             ``saturate``: the largest value of the same sign, for infinity too.
         rng : numpy.random.Generator, int or None
-            For ``stochastic``: where the 64 random bits come from, one draw a call. A whole number seeds a new
+            For ``stochastic``: where the random bits come from, one 64-bit draw a call. A whole number seeds a new
             generator, None takes fresh entropy.
 
         Returns

@@ -310,3 +310,16 @@ def test_modes_are_checked_and_arrays_of_something_else_are_refused(call):
         method([1.0], "stochastic", rng=-1)
     with pytest.raises(InputError, match=r"^array: got .*, but takes real numbers of up to 64 bits\.$"):
         method([True])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", formats.block_names())
+def test_a_number_that_vanishes_beside_its_scale_still_rounds_up_and_down(name, dtype):
+    spec = formats.get(name)
+    tiny = np.finfo(dtype).smallest_subnormal
+    block = np.array([2.0**100, tiny, -tiny], dtype)
+    up, down = spec.quantize(block, "toward-positive"), spec.quantize(block, "toward-negative")
+    assert up[1] > 0 == down[1]
+    assert down[2] < 0 == up[2]
+    assert same([each.value for each in spec.parts(block, "toward-positive").elements], up)
+    assert same(spec.quantize(block)[1:], [0.0, -0.0])
