@@ -118,6 +118,18 @@ def test_stochastic_rounding_goes_away_from_zero_as_often_as_the_number_lies_tha
         assert abs(often.get(sign * (1 + spec.epsilon), 0) - count * chance) <= 5 * spread
 
 
+@pytest.mark.parametrize(("share", "draw", "away"), [(0, 0.0, 0), (0.5, 0.5, 0), (0.5, 0.5 - 2**-53, 1)])
+def test_stochastic_rounding_goes_away_from_zero_where_the_draw_is_below_the_share(calculator, share, draw, away):
+    spec = formats.get("fp16")
+    body = """
+        const [number] = numbers;
+        const code = encode(fromNumber(number), format, 'stochastic', 'native', () => given.draw);
+        return [decode(code, format).value, quantizeNumber(number, format, 'stochastic', 'native', () => given.draw)];
+    """
+    answers = run(calculator, body, spec=spec, numbers=[1 + share * spec.epsilon], draw=draw)
+    assert answers == [1 + away * spec.epsilon] * 2
+
+
 @pytest.mark.parametrize("name", WITHOUT_NAN)
 def test_nan_into_a_format_without_one_is_refused_in_the_library_s_words(calculator, name):
     spec = formats.get(name)

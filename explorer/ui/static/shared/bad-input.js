@@ -15,6 +15,11 @@ export function refusal(field, given, accepted) {
   return new BadInput(`${field}: got ${shortened(given)}, but takes ${accepted}.`);
 }
 
+/** Of NaN, where a format has none. @param {import("./codec.js").Format} format */
+export function noNan(format) {
+  return refusal("value", "nan", `a number that is not NaN, for ${format.label} has no NaN`);
+}
+
 /** @param {string} text */
 export function shortened(text) {
   const characters = [...text];

@@ -1,6 +1,6 @@
 /** From one exact number to the code nearest to it, rounding once; and what lies next to a code. */
 
-import { refusal } from "./bad-input.js";
+import { noNan } from "./bad-input.js";
 import { decode, leastExponentField, unitExponent } from "./codec.js";
 import { floorLog2, inUnits } from "./rational.js";
 import { beyondLargest, roundsAway } from "./rounding.js";
@@ -52,7 +52,7 @@ function compare(a, b) {
 }
 
 function nanCode(format) {
-  if (format.nan_code_hex === null) throw refusal("value", "nan", `a number that is not NaN, for ${format.label} has no NaN`);
+  if (!format.has_nan) throw noNan(format);
   return BigInt(format.nan_code_hex);
 }
 
@@ -73,8 +73,8 @@ function signMask(format) {
 
 /**
  * Codes of the next smaller and the next larger value (nextDown, nextUp: IEEE 754-2019, clause 5.3.1).
- * −0 and +0 are one point. The zero above the negative subnormals is −0 where the format has it, as in nextUp. null where
- * there is nothing beyond: below the least value, above the greatest, and for NaN on both sides.
+ * −0 and +0 are one point. The zero above the negative subnormals is −0 where the format has it, as in nextUp. null
+ * where there is nothing beyond: below the least value, above the greatest, and for NaN on both sides.
  * @param {bigint | number} code
  * @param {Format} format
  * @returns {{below: bigint | null, above: bigint | null}}

@@ -1,6 +1,6 @@
 /** Rounding in plain doubles, without a bigint or an object: for arrays of a million, and for densities. */
 
-import { refusal } from "./bad-input.js";
+import { noNan } from "./bad-input.js";
 import { beyondLargest, roundsAway } from "./rounding.js";
 
 /** @typedef {import("./codec.js").Format} Format */
@@ -51,7 +51,7 @@ function exponentField(magnitude) {
 }
 
 function nan(format) {
-  if (!format.has_nan) throw refusal("value", "nan", `a number that is not NaN, for ${format.label} has no NaN`);
+  if (!format.has_nan) throw noNan(format);
   return NaN;
 }
 
@@ -63,9 +63,9 @@ function overflowed(format, negative, rounding, overflow) {
 }
 
 /**
- * How many of a format's finite values are ≤ x, less how many are ≤ 0: the place of the largest value that is not above
- * x, counted from zero. Never falls as x grows, and differs by 1 from a value to the next (of a format with codes beyond
- * 2^53, by as much as a double can tell).
+ * How many of a format's finite values are ≤ x, less how many are ≤ 0: the place of the largest value that is not
+ * above x, counted from zero. Never falls as x grows, and differs by 1 from a value to the next (of a format with codes
+ * beyond 2^53, by as much as a double can tell).
  * @param {number} x
  * @param {Format} format
  * @returns {number}

@@ -66,8 +66,8 @@ const ACCEPTED = "a decimal (0.1, 1e-5), a power (2^-14, 1.5*2^-3), a code (0x2E
 /** Characters that are read. The longest double written out has 1077. */
 const LONGEST_TEXT = 10_000;
 /**
- * Significant digits that are taken as they are; what follows is at most told from zero. Halfway between two doubles lies
- * no number of more than 768 digits, so that no rounding is decided any further out.
+ * Significant digits that are taken as they are; what follows is at most told from zero. Halfway between two doubles
+ * lies no number of more than 768 digits, so that no rounding is decided any further out.
  */
 const DIGITS_KEPT = 2000;
 /** A number beyond 10^±1000, or with a longer way there than 2^±40000, is read as 10^±1000: it rounds alike. */
@@ -103,7 +103,8 @@ export function parse(text, format) {
   const [, digits, exponent, power] = POWER.exec(unsigned) ?? DECIMAL.exec(unsigned) ?? [];
   // A power may stand without a factor, a factor without a power.
   if (digits === undefined && power === undefined) throw refusal("value", quoted(given), ACCEPTED);
-  return { exact: { kind: "finite", negative, ...magnitude(digits ?? "1", Number(exponent ?? 0), Number(power ?? 0)) } };
+  const size = magnitude(digits ?? "1", Number(exponent ?? 0), Number(power ?? 0));
+  return { exact: { kind: "finite", negative, ...size } };
 }
 
 /** Digits with a point, times 10^exponent, times 2^power. @returns {{n: bigint, d: bigint}} */

@@ -1,9 +1,10 @@
 /** The rules of rounding and overflow that one exact number and a hot loop of doubles share. */
 
 /**
- * The rounding directions of IEEE 754-2019, clause 4.3, and stochastic rounding; and what becomes of a number beyond the
- * largest: what the format's standard conversion does, or the largest value.
- * @typedef {"nearest-even" | "nearest-away" | "toward-zero" | "toward-positive" | "toward-negative" | "stochastic"} Rounding
+ * The rounding directions of IEEE 754-2019, clause 4.3, and stochastic rounding; and what becomes of a number beyond
+ * the largest: what the format's standard conversion does, or the largest value.
+ * @typedef {"nearest-even" | "nearest-away" | "toward-zero" | "toward-positive" | "toward-negative"
+ *   | "stochastic"} Rounding
  * @typedef {"native" | "saturate"} Overflow
  */
 
