@@ -144,7 +144,7 @@ export function create(section, { catalogue, change }) {
     view = viewOf(state.line, x);
     const along = exactFraction(view, state.exact);
     // A number that left the view by something done elsewhere takes the view with it.
-    const left = before && before.exact !== state.exact && before.line === state.line && !(along >= 0 && along <= 1);
+    const left = before && before.text !== state.text && before.line === state.line && !(along >= 0 && along <= 1);
     if (left && Number.isFinite(x) && state.line?.low !== undefined) {
       view = around(view.kind, x);
       queueMicrotask(follow);
