@@ -88,14 +88,17 @@ function sorted(magnitudes) {
 
 function binned(sides) {
   const filled = sides.filter(({ magnitudes }) => magnitudes.length);
-  const bin = (magnitude) => Math.floor(Math.log2(magnitude) * PER_OCTAVE);
+  const bin = (magnitude) => {
+    const at = Math.floor(Math.log2(magnitude) * PER_OCTAVE);
+    // The logarithm of what lies just below an edge rounds up to it.
+    return 2 ** (at / PER_OCTAVE) > magnitude ? at - 1 : at;
+  };
   const low = Math.min(...filled.map(({ magnitudes }) => bin(magnitudes[0])));
   const high = Math.max(...filled.map(({ magnitudes }) => bin(magnitudes.at(-1))));
   if (!filled.length) return { low: 0, counts: [], perOctave: PER_OCTAVE };
   const edges = Array.from({ length: high - low + 2 }, (_, at) => 2 ** ((low + at) / PER_OCTAVE));
   const counts = new Array(high - low + 1).fill(0);
   for (const { first, magnitudes } of filled) {
-    // Logarithms of the extremes round: what lies at an outer edge belongs to the outer bins.
     const starts = edges.map((edge, at) => (at === 0 ? 0 : at > high - low ? magnitudes.length : first(edge, 1)));
     counts.forEach((_, at) => (counts[at] += starts[at + 1] - starts[at]));
   }

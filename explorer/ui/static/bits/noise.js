@@ -10,7 +10,7 @@
  */
 
 /** Values between two looks at the clock. */
-const PIECE = 8192;
+const PIECE = 2048;
 
 /**
  * Compare values with what rounding makes of them, a piece at a time. The scale is in both, and so cancels out.

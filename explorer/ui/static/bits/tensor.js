@@ -3,7 +3,7 @@
 import { make, setText } from "../shared/dom.js";
 import { onTheme } from "../shared/palette.js";
 import { quantizeNumber } from "../shared/quantize.js";
-import { blockQuantize } from "./block_codec.js";
+import { inBlocks } from "./block_tensor.js";
 import { boundaries } from "./boundaries.js";
 import { bestScale, shares } from "./distribution.js";
 import { noise } from "./noise.js";
@@ -158,13 +158,12 @@ export function create(section, { catalogue, blocks, change }) {
       const found = yield* noise(values, scale, (value) => quantizeNumber(value, format, rounding, overflow, draws));
       tables.row(format.name).noise(found);
     }
-    const scaled = shownBlocks.length ? Float32Array.from(values, (value) => value * 2 ** scale) : null;
+    const { present } = dataset.distribution;
     for (const format of shownBlocks) {
-      const rounded = blockQuantize(scaled, format, formats, rounding, overflow);
-      yield;
-      const found = yield* noise(values, scale, (_, at) => rounded[at]);
+      const { rounded, tally } = inBlocks(values, scale, format, formats, { rounding, overflow, random: random(seed) });
+      const found = yield* noise(values, scale, rounded);
       const row = tables.row(format.name);
-      row.block(found);
+      row.shares({ zeroed: found.zeroed, subnormal: tally.subnormal / present, overflowed: tally.cut / present });
       row.noise(found);
     }
   }

@@ -41,15 +41,24 @@ export function create(element, focus) {
 }
 
 function makeRow(format, focus) {
-  const name = focus ? make("button", { type: "button", class: "bits-name", title: "Colour the histogram by this format" }, format.label) : make("span", { class: "tensor-block" }, format.label);
+  const title = "Colour the histogram by this format";
+  const name = focus
+    ? make("button", { type: "button", class: "bits-name", title }, format.label)
+    : make("span", { class: "tensor-block" }, format.label);
   if (focus) name.addEventListener("click", () => focus(format.name));
   const cells = ["zeroed", "subnormal", "overflowed", "noise"].map((kind) => make("td", { class: "tabular", "data-cell": kind }, "…"));
   const [zeroed, subnormal, overflowed, noise] = cells;
+  if (!focus) {
+    subnormal.title = "of the elements, which are values over their block's scale";
+    overflowed.title = "beyond the largest element that the block has, and cut to it";
+  }
   const why = make("span", { class: "tensor-why" });
-  const number = make("span");
+  const number = make("span", {}, "…");
   noise.replaceChildren(number, " ", why);
   const element = make("tr", { "data-format": format.name }, make("th", { scope: "row" }, name), ...cells);
 
+  // A block format has nothing to say before every value has been rounded.
+  const slow = focus ? [noise] : cells;
   let unsigned = 0;
 
   function put(cell, part) {
@@ -64,32 +73,25 @@ function makeRow(format, focus) {
       put(zeroed, shares.zeroed);
       put(overflowed, shares.overflowed);
       setText(subnormal, share(shares.subnormal));
-      unsigned = shares.unsigned;
-    },
-    /** A block's elements are told only by what comes out. @param {import("./noise.js").Noise} found */
-    block(found) {
-      put(zeroed, found.zeroed);
-      setText(subnormal, "—");
-      subnormal.title = "The scale follows each block, and what is subnormal with it.";
-      put(overflowed, found.broken);
+      unsigned = shares.unsigned ?? 0;
     },
     /** What was shown is of values before. */
     stale() {
-      noise.setAttribute("data-stale", "");
+      for (const each of slow) each.setAttribute("data-stale", "");
     },
     /** Only a histogram is known: which value lies beside which, and how each is rounded, is not. */
     unknown() {
       if (!focus) for (const cell of [zeroed, subnormal, overflowed]) setText(cell, "—");
       setText(number, "—");
       setText(why, "only a histogram was recorded");
-      noise.removeAttribute("data-stale");
+      for (const each of slow) each.removeAttribute("data-stale");
     },
     /** @param {import("./noise.js").Noise} found */
     noise(found) {
       const { value, why: reason } = decibels(found, unsigned);
       setText(number, value);
       setText(why, reason);
-      noise.removeAttribute("data-stale");
+      for (const each of slow) each.removeAttribute("data-stale");
     },
     mark(focused) {
       element.toggleAttribute("data-focus", focused);
