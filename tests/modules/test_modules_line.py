@@ -195,6 +195,34 @@ def test_a_place_is_said_in_the_digits_that_a_pixel_tells_apart(page):
         assert _evaluate(page, "return axis.shortText($0, $1)", x, step) == text
 
 
+LABELS = [
+    ("fp64", 0.1, "0.10000000000000001"),
+    ("fp64", 1e16, "10000000000000000"),
+    ("fp64", -0.375, "−0.375"),
+    ("fp16", 0.1, "0.099976"),
+    ("e4m3fn", 450, "448"),
+    ("e5m2", 1e-5, "0.000015"),
+    ("e5m2", 57344, "57344"),
+    ("e5m2", 1e9, "∞"),
+    ("e2m1", 0.1, "0"),
+]
+
+
+def test_a_rounded_value_is_labelled_so_that_it_is_told_from_its_neighbours(page):
+    for name, x, text in LABELS:
+        label = page.evaluate(
+            """async ([format, x]) => {
+                const load = (path) => import(new URL(`static-files/${path}`, document.baseURI));
+                const { fromNumber } = await load('shared/rational.js');
+                const { markOf, markTexts } = await load('bits/line_marks.js');
+                const how = { rounding: 'nearest-even', overflow: 'native', seed: 0 };
+                return markTexts(markOf({ exact: fromNumber(x), code: null, ...how }, format)).value;
+            }""",
+            [next(spec for spec in formats.catalogue() if spec["name"] == name), x],
+        )
+        assert label == text, (name, x)
+
+
 GARBAGE = [None, 3, "log", {"kind": "cubic"}, {"low": 1}, {"low": 2, "high": 1}, {"low": "a", "high": "b"}]
 
 

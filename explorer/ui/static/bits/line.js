@@ -111,7 +111,7 @@ export function create(section, { catalogue, change }) {
   }
 
   listen(canvas, {
-    ready: () => view !== null,
+    ready: () => layout !== null,
     layout: () => layout,
     view: () => view,
     look,

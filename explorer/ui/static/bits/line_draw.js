@@ -227,14 +227,15 @@ function paintAxis(pen, layout, view, bottom, ink) {
   pen.textAlign = "center";
   pen.textBaseline = "middle";
   let free = -Infinity;
-  for (const mark of marks) {
-    const x = gutter + fraction(view, mark.at) * plot;
+  const placed = marks.map((mark) => ({ ...mark, x: gutter + fraction(view, mark.at) * plot }));
+  const within = (x, half) => Math.min(Math.max(x, gutter + half), gutter + plot - half);
+  for (const { x, ...mark } of placed.sort((a, b) => a.x - b.x)) {
     pen.fillStyle = ink.grid;
     pen.fillRect(x - 0.5, layout.top - 2, 1, bottom - layout.top + 6);
     pen.font = `11px ${FONT}`;
     const words = mark.power === null ? axisText(mark) : powerOfTwo(mark.power).replace("2", mark.at < 0 ? "−2" : "2");
     const half = pen.measureText(words).width / 2;
-    const centre = Math.min(Math.max(x, gutter + half), gutter + plot - half);
+    const centre = within(x, half);
     if (centre - half < free) continue;
     free = centre + half + LABEL_GAP;
     pen.fillStyle = ink.text;
@@ -244,7 +245,8 @@ function paintAxis(pen, layout, view, bottom, ink) {
     pen.font = `10px ${FONT}`;
     const whole = String(mark.at);
     const decimal = whole.length <= 7 ? whole : shortText(mark.at, Math.abs(mark.at) / 10);
-    pen.fillText(decimal.replaceAll("-", "−"), centre, bottom + 27);
+    const beneath = decimal.replaceAll("-", "−");
+    pen.fillText(beneath, within(x, pen.measureText(beneath).width / 2), bottom + 27);
   }
   pen.fillStyle = ink.line;
   pen.fillRect(gutter, bottom + 2, plot, 1);

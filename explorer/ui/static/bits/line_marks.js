@@ -9,6 +9,7 @@ import { rowOf } from "./ticks.js";
 
 /** Values of up to so many characters are written out, others as far as they differ from their neighbours. */
 const LONGEST_WHOLE = 8;
+const MOST_DIGITS = 17;
 
 /**
  * Where an exact number lies in a view: 0 at its left edge, 1 at its right one. Zoomed in on FP64, a number between two
@@ -49,8 +50,10 @@ export function markTexts({ value, below, above }) {
 function valueText(value, gap) {
   if (value === null) return "";
   if (!Number.isFinite(value) || value === 0 || !Number.isFinite(gap)) return short(value);
-  const whole = String(value);
-  const text = whole.length <= LONGEST_WHOLE ? whole : shortText(value, gap / 10);
+  // A double's shortest text is not its value: FP64 has no 0.1. Seventeen digits are enough to see that.
+  const precise = value.toPrecision(MOST_DIGITS).replace(/(\.\d*?)0+(?=e|$)/, "$1").replace(/\.(?=e|$)/, "").replace("e+", "e");
+  const fine = Math.log10(Math.abs(value) / gap) > MOST_DIGITS - 2;
+  const text = fine || precise.length <= LONGEST_WHOLE ? precise : shortText(value, gap / 10);
   return text.replaceAll("-", "−");
 }
 
