@@ -510,6 +510,20 @@ def test_a_tensor_of_a_file_is_shown_and_another_chosen_by_name(mount, tmp_path)
     expect(cell(page, "fp16", "zeroed")).to_have_text("0 %")
 
 
+def test_a_file_can_be_dropped_whatever_the_source_was(mount):
+    page = mount()
+    page.evaluate(
+        """(bytes) => {
+            const dataTransfer = new DataTransfer();
+            dataTransfer.items.add(new File([Uint8Array.from(bytes)], 'dropped.npy'));
+            document.querySelector('.tensor-source').dispatchEvent(new DragEvent('drop', { dataTransfer }));
+        }""",
+        list(saved(np.array([1, 2, 3], "<f2"))),
+    )
+    expect(caption(page)).to_have_text("Shown: 3 values of F16 (dropped.npy).")
+    assert page.evaluate("state.tensor") == {"source": "file"}
+
+
 def npy(header: str, data: bytes = b"", version: int = 1) -> bytes:
     text = header.encode("latin1")
     return b"\x93NUMPY" + bytes([version, 0]) + struct.pack("<H", len(text)) + text + data

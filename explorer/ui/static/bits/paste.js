@@ -16,8 +16,10 @@ const LONGEST_ECHO = 40;
 export function pasted(text) {
   const tokens = text.split(SEPARATORS).filter(Boolean);
   if (!tokens.length) throw new BadInput("There is no number here yet: paste some, with spaces, commas or line breaks between them.");
+  const grouped = (number) => number.toLocaleString("en");
   if (tokens.length > MOST_PASTED) {
-    throw new BadInput(`These are ${tokens.length.toLocaleString("en")} numbers; up to ${MOST_PASTED.toLocaleString("en")} can be pasted. Use a file for more.`);
+    const most = `up to ${grouped(MOST_PASTED)} can be pasted`;
+    throw new BadInput(`These are ${grouped(tokens.length)} numbers; ${most}. Use a file for more.`);
   }
   return Float64Array.from(tokens, (token, at) => {
     // Most are plain, and Number reads those as exactly and much faster.
@@ -27,7 +29,7 @@ export function pasted(text) {
     } catch (error) {
       if (!(error instanceof BadInput)) throw error;
       const echo = token.length > LONGEST_ECHO ? `${token.slice(0, LONGEST_ECHO - 1)}…` : token;
-      const which = `Value ${(at + 1).toLocaleString("en")} of ${tokens.length.toLocaleString("en")}`;
+      const which = `Value ${grouped(at + 1)} of ${grouped(tokens.length)}`;
       throw new BadInput(`${which}, “${echo}”, is not a number. Write numbers like 0.1, 1e-5 or 2^-14.`);
     }
   });

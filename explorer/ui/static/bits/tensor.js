@@ -37,12 +37,13 @@ export function create(section, { catalogue, blocks, change }) {
   section.append(
     make("header", {}, make("h2", {}, "A whole tensor")),
     make("p", { class: "quiet" },
-      "Most of a tensor's values lie within a few powers of two of each other. What lies left of a format's window becomes 0, what lies right of it overflows; a scale moves the tensor, not the window."),
+      "Most of a tensor's values lie within a few powers of two of each other. What lies left of a format's window ",
+      "becomes 0, what lies right of it overflows; a scale moves the tensor, not the window."),
     sourceBox,
     make("div", { class: "tensor-body" },
       make("figure", { class: "tensor-figure" },
         make("div", { class: "tensor-canvas" }, canvas),
-        make("ul", { class: "tensor-legend" }, ...FATES.map(([fate, , label]) => make("li", {}, make("i", { "data-fate": fate, "aria-hidden": "true" }), label))),
+        make("ul", { class: "tensor-legend" }, ...FATES.map(legend)),
         make("label", { class: "bits-slider" }, "scale ", slider, scaleOut),
         caption),
       make("div", { class: "tensor-numbers" },
@@ -61,10 +62,12 @@ export function create(section, { catalogue, blocks, change }) {
   const was = {};
   let timer = 0;
   const tables = table.create(tableBox, (name) => change({ focus: name }));
-  const sources = source.create(sourceBox, catalogue, (next) => change({ tensor: { ...next, ...(withBlocks.checked && { blocks: 1 }) } }), (next) => {
-    dataset = next;
-    if (state) refresh();
-  });
+  const sources = source.create(
+    sourceBox,
+    catalogue,
+    (next) => change({ tensor: { ...next, ...(withBlocks.checked && { blocks: 1 }) } }),
+    (next) => (dataset = next),
+  );
 
   slider.addEventListener("input", () => change({ scale: Number(slider.value) }));
   go.addEventListener("click", () => change({ scale: best.scale }));
@@ -118,8 +121,9 @@ export function create(section, { catalogue, blocks, change }) {
     go.hidden = empty || best.scale === state.scale;
     setText(go, `multiply by ${powerOfTwo(best.scale)}, the best for ${format.label}`);
     back.hidden = state.scale === 0;
-    canvas.setAttribute("aria-label",
-      `Histogram of the powers of two of ${dataset.caption}, times ${powerOfTwo(state.scale)}, over the window of each format. ${format.label}: ${share(now.zeroed)} become 0, ${share(now.subnormal)} are subnormal, ${share(now.overflowed)} overflow.`);
+    const what = `Histogram of log2 of ${dataset.caption}, times ${powerOfTwo(state.scale)}, over each format's window`;
+    const fates = `${share(now.zeroed)} become 0, ${share(now.subnormal)} are subnormal, ${share(now.overflowed)} overflow`;
+    canvas.setAttribute("aria-label", `${what}. ${format.label}: ${fates}.`);
   }
 
   function paint() {
@@ -176,4 +180,8 @@ export function create(section, { catalogue, blocks, change }) {
       refresh();
     },
   };
+}
+
+function legend([fate, , words]) {
+  return make("li", {}, make("i", { "data-fate": fate, "aria-hidden": "true" }), words);
 }

@@ -77,9 +77,8 @@ export function draw(canvas, { distribution, scale, rows, focus }) {
   pen.setTransform(density, 0, 0, density, 0, 0);
   pen.clearRect(0, 0, width, height);
   pen.font = FONT;
-  const colours = Object.fromEntries(
-    ["ink", "plot-line", "plot-text", "panel-fill", ...FATES.map(([, name]) => name)].map((name) => [name, colour(name)]),
-  );
+  const names = ["ink", "plot-line", "plot-text", "panel-fill", ...FATES.map(([, name]) => name)];
+  const colours = Object.fromEntries(names.map((name) => [name, colour(name)]));
   const gutter = Math.ceil(Math.max(66, ...rows.map(({ label }) => pen.measureText(label).width))) + 12;
   const [from, to] = span(distribution, scale, rows.map((row) => row.edges));
   const right = width - 8;
@@ -115,7 +114,8 @@ function bars({ pen, colours, x }, { low, counts, perOctave, present }, scale, f
   pen.textBaseline = "alphabetic";
   if (!counts.length) return;
   // The axis's one mark is the tallest bar.
-  const lines = [`${Number(((most / present) * 100).toPrecision(2))} %`, "of values", perOctave === 1 ? "an octave" : `in 1/${perOctave} octave`];
+  const percent = Number(((most / present) * 100).toPrecision(2));
+  const lines = [`${percent} %`, "of values", perOctave === 1 ? "an octave" : `in 1/${perOctave} octave`];
   lines.forEach((line, at) => pen.fillText(line, 0, TOP + 9 + at * 14));
 }
 

@@ -4,10 +4,11 @@ import { BadInput } from "../shared/bad-input.js";
 import { make, setText } from "../shared/dom.js";
 import { ofHistogram, ofValues } from "./distribution.js";
 import { contents, isReadable, read } from "./files.js";
-import { COUNT, generate } from "./generators.js";
+import { generate } from "./generators.js";
 import { pasted } from "./paste.js";
 import { fetchRun, listRuns } from "./run_gradients.js";
-import { count, share } from "./tensor_words.js";
+import { CENTRE, GENERATED, LONGEST_LINKED, readSource, SOURCES, SPREAD } from "./tensor_state.js";
+import { count, madeUp, share } from "./tensor_words.js";
 import { powerOfTwo } from "./words.js";
 
 /**
@@ -16,35 +17,6 @@ import { powerOfTwo } from "./words.js";
  * @property {Float32Array | Float64Array | null} values null where only a histogram is known
  * @property {string} caption what is shown, for people
  */
-
-const SOURCES = [
-  ["lognormal", "log-normal, as gradients are"],
-  ["normal", "normal, as weights are"],
-  ["uniform", "uniform"],
-  ["pasted", "pasted numbers"],
-  ["file", "a .npy or .safetensors file"],
-  ["run", "gradients of a recorded run"],
-];
-const GENERATED = ["lognormal", "normal", "uniform"];
-const CENTRE = { min: -60, max: 30, usual: -20 };
-const SPREAD = { min: 0.5, max: 12, usual: 4 };
-/** A longer text would make a link too long to send. */
-const LONGEST_LINKED = 300;
-
-/** What a link says of the source, made whole. @param {any} tensor anything at all */
-export function readSource(tensor) {
-  const within = (value, { min, max, usual }) => (Number.isFinite(value) && value >= min && value <= max ? value : usual);
-  const given = tensor ?? {};
-  return {
-    source: SOURCES.some(([name]) => name === given.source) ? given.source : "lognormal",
-    centre: within(given.centre, CENTRE),
-    spread: within(given.spread, SPREAD),
-    text: typeof given.text === "string" ? given.text.slice(0, LONGEST_LINKED) : "",
-    run: typeof given.run === "string" ? given.run : "",
-    lane: Number.isInteger(given.lane) ? given.lane : 0,
-    step: Number.isInteger(given.step) ? given.step : null,
-  };
-}
 
 /**
  * @param {HTMLElement} element
@@ -56,26 +28,28 @@ export function create(element, catalogue, change, show) {
   const select = make("select", {}, ...SOURCES.map(([value, words]) => make("option", { value }, words)));
   const centre = make("input", { type: "range", step: 1, min: CENTRE.min, max: CENTRE.max });
   const spread = make("input", { type: "range", step: 0.5, min: SPREAD.min, max: SPREAD.max });
-  const [centreWords, centreOut, spreadOut] = [make("span"), make("output", { class: "tabular" }), make("output", { class: "tabular" })];
+  const centreWords = make("span");
+  const [centreOut, spreadOut] = [make("output"), make("output")];
   const spreadLabel = make("label", {}, "spread", spread, spreadOut);
-  const text = make("textarea", {
-    rows: 3, spellcheck: "false", "aria-label": "Numbers", placeholder: "0.1 -3e-5 2^-14 …  spaces, commas or line breaks between them",
-    "aria-describedby": "tensor-error",
-  });
-  const file = make("input", { type: "file", accept: ".npy,.safetensors", "aria-label": "A .npy or .safetensors file", "aria-describedby": "tensor-error" });
+  const told = { "aria-describedby": "tensor-error" };
+  const placeholder = "0.1 -3e-5 2^-14 …  spaces, commas or line breaks between them";
+  const text = make("textarea", { rows: 3, spellcheck: "false", "aria-label": "Numbers", placeholder, ...told });
+  const accept = ".npy,.safetensors";
+  const file = make("input", { type: "file", accept, "aria-label": "A .npy or .safetensors file", ...told });
   const tensors = make("select", { "aria-label": "Tensor" });
   const tensorLabel = make("label", { hidden: true }, "tensor", tensors);
-  const runs = make("select", { "aria-label": "Run", "aria-describedby": "tensor-error" });
+  const runs = make("select", { "aria-label": "Run", ...told });
   const list = make("button", { type: "button", class: "tool" }, "list the runs");
   const lanes = make("select", { "aria-label": "Lane" });
   const steps = make("input", { type: "range", min: 0, max: 0, step: 1, "aria-label": "Sampled step" });
-  const stepOut = make("output", { class: "tabular" });
+  const stepOut = make("output");
   const laneLabel = make("label", { hidden: true }, "lane", lanes);
   const stepLabel = make("label", { hidden: true }, "step", steps, stepOut);
   const fields = {
     generated: make("div", { class: "tensor-fields" }, make("label", {}, centreWords, centre, centreOut), spreadLabel),
     pasted: make("div", { class: "tensor-fields" }, text),
-    file: make("div", { class: "tensor-fields tensor-drop" }, file, make("span", { class: "quiet" }, "or drop it here; it does not leave this browser"), tensorLabel),
+    file: make("div", { class: "tensor-fields" },
+      file, make("span", { class: "quiet" }, "or drop it here; it does not leave this browser"), tensorLabel),
     run: make("div", { class: "tensor-fields" }, runs, list, laneLabel, stepLabel),
   };
   const error = make("p", { class: "tensor-error", id: "tensor-error", role: "alert" });
@@ -95,6 +69,7 @@ export function create(element, catalogue, change, show) {
   let asked = 0;
 
   select.addEventListener("change", () => {
+    forget();
     change({ source: select.value, ...(GENERATED.includes(select.value) && generatedWords()) });
     if (select.value === "run" && !runs.options.length) attempt(showList);
   });
@@ -136,6 +111,12 @@ export function create(element, catalogue, change, show) {
     }
   }
 
+  /** Whatever is still being read is not wanted any more. */
+  function forget() {
+    asked++;
+    element.removeAttribute("aria-busy");
+  }
+
   function complain(sentence) {
     setText(error, sentence);
     for (const field of [text, file, runs]) field.setAttribute("aria-invalid", String(Boolean(sentence)));
@@ -157,8 +138,10 @@ export function create(element, catalogue, change, show) {
     const values = await read(chosen, first, catalogue);
     if (!isLatest()) return;
     opened = { file: chosen, arrays };
-    const option = (array, at) =>
-      make("option", { value: at, selected: array === first, disabled: !isReadable(array) }, `${array.name}  ${array.type} ${array.shape.join("×")}`);
+    const option = (array, at) => {
+      const words = `${array.name}  ${array.type} ${array.shape.join("×")}`;
+      return make("option", { value: at, selected: array === first, disabled: !isReadable(array) }, words);
+    };
     tensors.replaceChildren(...arrays.map(option));
     tensorLabel.hidden = arrays.length < 2;
     keepFile(first, values);
@@ -183,7 +166,8 @@ export function create(element, catalogue, change, show) {
     if (!found.length) throw new BadInput("No run has been recorded here yet: start one in the Lab.");
     const words = ({ model, lanes: names, started, state }) =>
       `${new Date(started * 1000).toLocaleString()}  ${model}: ${names.join(", ")} (${state})`;
-    runs.replaceChildren(make("option", { value: "" }, "choose a run"), ...found.map((each) => make("option", { value: each.id }, words(each))));
+    const options = found.map((each) => make("option", { value: each.id }, words(each)));
+    runs.replaceChildren(make("option", { value: "" }, "choose a run"), ...options);
   }
 
   async function takeRun(id, isLatest = () => true) {
@@ -244,6 +228,8 @@ export function create(element, catalogue, change, show) {
   }
 
   function showControls() {
+    // Kept as they are while another source is in use, for the way back.
+    if (!GENERATED.includes(spec.source)) return;
     centre.value = String(spec.centre);
     spread.value = String(spec.spread);
     setText(centreWords, { normal: "standard deviation", uniform: "largest magnitude" }[spec.source] ?? "median");
@@ -261,21 +247,12 @@ export function create(element, catalogue, change, show) {
     if (name === "generated" && generatedKey !== key) {
       const shape = generated ? spec.source : "lognormal";
       const values = generate(shape, spec.centre, spec.spread, seed);
-      kept.generated = { values, distribution: ofValues(values), caption: madeUp(shape, spec) };
+      kept.generated = { values, distribution: ofValues(values), caption: madeUp(values.length, shape, spec) };
       generatedKey = key;
     }
     shownKey = key;
     show(kept[name]);
   }
-}
-
-function madeUp(shape, { centre, spread }) {
-  const about = {
-    lognormal: `log-normal about ${powerOfTwo(centre)}, spread ${spread} octaves`,
-    normal: `normal, standard deviation ${powerOfTwo(centre)}`,
-    uniform: `uniform between −${powerOfTwo(centre)} and ${powerOfTwo(centre)}`,
-  }[shape];
-  return `${count(COUNT, "made-up value")}, ${about}`;
 }
 
 /** A sample's distribution, and what it is. */
@@ -289,6 +266,8 @@ function recorded(run, lane, { step, lossScale, low, counts, zeroShare, nonfinit
   const times = lossScale === null ? "" : `, times the loss scale ${scale}`;
   return {
     distribution,
-    caption: `${count(present, "gradient")} of lane ${run.lanes[lane].name} at step ${step}${times}; ${share(zeroShare)} of all were 0 when recorded`,
+    caption:
+      `${count(present, "gradient")} of lane ${run.lanes[lane].name} at step ${step}${times}; ` +
+      `${share(zeroShare)} of all were 0 when recorded`,
   };
 }

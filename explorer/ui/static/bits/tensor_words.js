@@ -16,6 +16,16 @@ export function count(number, noun) {
   return `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 }
 
+/** What generated values are. @param {number} number @param {string} shape */
+export function madeUp(number, shape, { centre, spread }) {
+  const about = {
+    lognormal: `log-normal about ${powerOfTwo(centre)}, spread ${spread} octaves`,
+    normal: `normal, standard deviation ${powerOfTwo(centre)}`,
+    uniform: `uniform between −${powerOfTwo(centre)} and ${powerOfTwo(centre)}`,
+  }[shape];
+  return `${count(number, "made-up value")}, ${about}`;
+}
+
 /** Which zeros and special values are left out of all shares. @param {import("./distribution.js").Distribution} distribution */
 export function leftOut({ zeros, nonfinite }) {
   const parts = [];
@@ -74,9 +84,9 @@ function told({ zeroed, subnormal, overflowed, unsigned }, overflow) {
 export function decibels({ decibels: ratio, lost, broken }, unsigned) {
   if (unsigned) return { value: "—", why: `no sign: ${share(unsigned)} become NaN` };
   if (broken === 1) return { value: "—", why: "nothing stays finite" };
-  if (Number.isNaN(ratio)) return { value: "—", why: "there is no signal" };
   // The largest values carry most of the signal. Where most of it is gone, what the rest keeps says little.
   if (lost > 0.5) return { value: "—", why: "most of the signal overflows" };
+  if (Number.isNaN(ratio)) return { value: "—", why: "there is no signal" };
   const why = broken ? "of what stays finite" : "";
   return { value: ratio === Infinity ? "exact" : `${ratio.toFixed(1).replace("-", "−")} dB`, why };
 }
