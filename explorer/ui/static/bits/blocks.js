@@ -13,7 +13,13 @@ import { hexadecimal } from "./words.js";
 const OUTLIER = 1000;
 /** Ends of the first number's slider, as powers of ten. */
 const SLIDER = { min: -3, max: 6, step: 0.05 };
-const LEGEND = [["given", "given: drag to change"], ["became", "became"], ["lost", "nearest to 0"], ["grid", "values that the block has"]];
+const LEGEND = [
+  ["given", "given: drag to change"],
+  ["became", "became"],
+  ["cut", "cut at the largest"],
+  ["lost", "nearest to 0"],
+  ["grid", "values that the block has"],
+];
 
 /**
  * @param {HTMLElement} section

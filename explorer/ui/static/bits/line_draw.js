@@ -19,6 +19,7 @@ export function shadeOf(octaves) {
 
 const FONT = "system-ui, sans-serif";
 const LABEL_GAP = 8;
+const LONGEST_POWER = 8;
 
 /**
  * @param {CanvasRenderingContext2D} pen in CSS pixels
@@ -243,13 +244,18 @@ function paintAxis(pen, layout, view, bottom, ink) {
     if (mark.power === null) continue;
     pen.fillStyle = ink.quiet;
     pen.font = `10px ${FONT}`;
-    const whole = String(mark.at);
-    const decimal = whole.length <= 7 ? whole : shortText(mark.at, Math.abs(mark.at) / 10);
-    const beneath = decimal.replaceAll("-", "−");
+    const beneath = powerText(mark.at).replaceAll("-", "−");
     pen.fillText(beneath, within(x, pen.measureText(beneath).width / 2), bottom + 27);
   }
   pen.fillStyle = ink.line;
   pen.fillRect(gutter, bottom + 2, plot, 1);
+}
+
+/** A power of two in decimal: whole where that is short, else two digits of it. */
+function powerText(x) {
+  const whole = String(x);
+  if (whole.length <= LONGEST_POWER) return whole;
+  return Math.abs(x) >= 1 ? x.toExponential(1).replace("e+", "e") : shortText(x, Math.abs(x) / 10);
 }
 
 const axisText = ({ at, step }) => shortText(at, step).replaceAll("-", "−");
