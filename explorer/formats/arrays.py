@@ -133,7 +133,9 @@ def _round_piece(
         if not spec.has_negative_zero:
             result += 0  # turns -0 into +0
     else:
-        result[~(x > 0)] = np.nan
+        positive = x > 0
+        if not positive.all():
+            result[~positive] = np.nan
     if not within:
         result[np.isnan(result)] = np.nan  # one NaN, with no sign and no payload
     rounded[:] = result

@@ -111,8 +111,7 @@ def _round_blocks(
     magnitude /= np.where(step == 0, np.inf, step)
     if rounding in ("toward-positive", "toward-negative"):
         # However small a number is over its scale, these round it differently from zero.
-        least = np.finfo(magnitude.dtype).smallest_subnormal
-        np.maximum(magnitude, least * (blocks != 0), out=magnitude)
+        np.maximum(magnitude, FLOAT32.smallest_normal * (blocks != 0), out=magnitude)
     element = spec.element
     np.minimum(magnitude, element.max, out=magnitude)
     rounded = round_to_grid(magnitude, blocks, element.smallest_normal, element.mantissa_bits, rounding, draws)

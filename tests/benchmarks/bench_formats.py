@@ -2,8 +2,9 @@
 
 Run it with ``python -m tests.benchmarks.bench_formats [--quick]``. Each figure is the median over rounds of the ratio
 within a round, so that a machine that speeds up or slows down does so for both sides. Nearest-even is held against a
-cast to the format and back; everything else against gfloat, whose ``round_ndarray`` does a block format's elements
-alone, without finding or applying a scale.
+cast to the format and back; everything against gfloat's ``round_ndarray``. The block formats are held against gfloat's
+``quantize_block`` on fewer numbers, which takes one block at a time, and against ``round_ndarray`` of the elements,
+which is less than the job: it finds and applies no scale. Stochastic rounding includes drawing the random bits.
 """
 
 from __future__ import annotations
@@ -16,9 +17,15 @@ from collections.abc import Callable
 import ml_dtypes
 import numpy as np
 from gfloat import FormatInfo, RoundMode, round_ndarray
+from gfloat.block import compute_scale_amax, quantize_block
 from gfloat.formats import (
     format_info_bfloat16,
     format_info_binary16,
+    format_info_mxfp4_e2m1,
+    format_info_mxfp6_e2m3,
+    format_info_mxfp6_e3m2,
+    format_info_mxfp8_e4m3,
+    format_info_mxfp8_e5m2,
     format_info_ocp_e2m1,
     format_info_ocp_e2m3,
     format_info_ocp_e3m2,
@@ -28,7 +35,9 @@ from gfloat.formats import (
 )
 
 from explorer import formats
+from explorer.formats import BlockFormatSpec, FormatSpec
 
+Quantizer = FormatSpec | BlockFormatSpec
 GFLOAT: dict[str, FormatInfo] = {
     "fp16": format_info_binary16,
     "bf16": format_info_bfloat16,
@@ -38,6 +47,13 @@ GFLOAT: dict[str, FormatInfo] = {
     "e3m2": format_info_ocp_e3m2,
     "e2m3": format_info_ocp_e2m3,
     "e2m1": format_info_ocp_e2m1,
+}
+GFLOAT_BLOCKS = {
+    "mxfp8-e4m3": format_info_mxfp8_e4m3,
+    "mxfp8-e5m2": format_info_mxfp8_e5m2,
+    "mxfp6-e3m2": format_info_mxfp6_e3m2,
+    "mxfp6-e2m3": format_info_mxfp6_e2m3,
+    "mxfp4": format_info_mxfp4_e2m1,
 }
 MODES = {
     "nearest-even": RoundMode.TiesToEven,
@@ -85,46 +101,54 @@ def casts(x: np.ndarray, rounds: int) -> None:
         print(f"{name:<10} {other:8.1f} {mine:12.1f} {ratio:6.2f}", flush=True)
 
 
+def rounded_by_gfloat(info: FormatInfo, x: np.ndarray, mode: str, saturate: bool) -> np.ndarray:
+    """gfloat's rounding of an array, its random bits drawn on the way."""
+    if mode != "stochastic":
+        return round_ndarray(info, x, MODES[mode], saturate)
+    bits = np.random.default_rng(0).integers(0, 2**16, x.size)
+    return round_ndarray(info, x, MODES[mode], saturate, srbits=bits, srnumbits=16)
+
+
+def times_faster(spec: Quantizer, info: FormatInfo, x: np.ndarray, mode: str, saturate: bool, rounds: int) -> float:
+    """How many times faster than gfloat's array rounding an array is quantized."""
+    ratio = compare(lambda: spec.quantize(x, mode, rng=0), lambda: rounded_by_gfloat(info, x, mode, saturate), rounds)[
+        2
+    ]
+    return 1 / ratio
+
+
 def modes(x: np.ndarray, rounds: int) -> None:
     """Every rounding against gfloat."""
     print(f"\ntimes faster than gfloat's round_ndarray, {x.size:,} float32 numbers")
     print(f"{'format':<10}" + "".join(f"{mode:>17}" for mode in MODES))
-    words = np.random.default_rng(0).integers(0, 2**16, x.size)
     for name, info in GFLOAT.items():
-        spec, row = formats.get(name), f"{name:<10}"
+        spec = formats.get(name)
         values = np.abs(x) if name == "e8m0" else x
         saturate = not (spec.has_inf or spec.has_nan)
-        for mode, theirs in MODES.items():
-            bits = {"srbits": words, "srnumbits": 16} if mode == "stochastic" else {}
-            _, _, ratio = compare(
-                lambda spec=spec, values=values, mode=mode: spec.quantize(values, mode, rng=0),
-                lambda info=info, values=values, theirs=theirs, bits=bits, saturate=saturate: round_ndarray(
-                    info, values, theirs, saturate, **bits
-                ),
-                rounds,
-            )
-            row += f"{1 / ratio:17.1f}"
-        print(row, flush=True)
+        row = [times_faster(spec, info, values, mode, saturate, rounds) for mode in MODES]
+        print(f"{name:<10}" + "".join(f"{factor:17.1f}" for factor in row), flush=True)
 
 
 def blocks(x: np.ndarray, rounds: int) -> None:
-    """The block formats against gfloat's rounding of their elements alone."""
-    print(f"\ntimes faster, scales and all, than gfloat's round_ndarray of the elements alone, {x.size:,} numbers")
-    print(f"{'format':<12} {'quantize ms':>12} {'ns a number':>12}" + "".join(f"{mode:>17}" for mode in MODES))
-    words = np.random.default_rng(0).integers(0, 2**16, x.size)
+    """The block formats against gfloat's block by block, and against its rounding of their elements alone."""
+    few = x[: 32 * 20].reshape(-1, 32).astype(np.float64)
+    print(f"\nblock formats, {x.size:,} float32 numbers: times faster than gfloat's quantize_block (per number), and")
+    print("times faster than its round_ndarray of the elements alone, by rounding")
+    print(f"{'format':<12}{'ns a number':>12}{'quantize_block':>16}" + "".join(f"{mode:>17}" for mode in MODES))
     for name in formats.block_names():
-        spec, ratios = formats.get(name), []
-        info = GFLOAT[spec.element.name]
-        for mode, theirs in MODES.items():
-            bits = {"srbits": words, "srnumbits": 16} if mode == "stochastic" else {}
-            mine, _, ratio = compare(
-                lambda spec=spec, mode=mode: spec.quantize(x, mode, rng=0),
-                lambda info=info, theirs=theirs, bits=bits: round_ndarray(info, x, theirs, True, **bits),
+        spec, whole = formats.get(name), ""
+        mine = statistics.median(elapsed(lambda spec=spec: spec.quantize(x)) for _ in range(rounds))
+        if name in GFLOAT_BLOCKS:
+            info = GFLOAT_BLOCKS[name]
+            ratio = compare(
+                lambda spec=spec: spec.quantize(x),
+                lambda info=info: [quantize_block(info, block, compute_scale_amax) for block in few],
                 rounds,
-            )
-            ratios.append((mine, ratio))
-        row = "".join(f"{1 / ratio:17.1f}" for _, ratio in ratios)
-        print(f"{name:<12} {ratios[0][0]:12.1f} {ratios[0][0] * 1e6 / x.size:12.1f}{row}", flush=True)
+            )[2]
+            whole = f"{x.size / few.size / ratio:.0f}"
+        row = [times_faster(spec, GFLOAT[spec.element.name], x, mode, True, rounds) for mode in MODES]
+        factors = "".join(f"{each:17.1f}" for each in row)
+        print(f"{name:<12}{mine * 1e6 / x.size:12.1f}{whole:>16}{factors}", flush=True)
 
 
 def main() -> None:
@@ -134,8 +158,8 @@ def main() -> None:
     quick = parser.parse_args().quick
     with np.errstate(all="ignore"):
         casts(numbers(1_000_000 if quick else 10_000_000), 3 if quick else 7)
-        modes(numbers(1_000_000), 2 if quick else 3)
-        blocks(numbers(32 * 30_000), 2 if quick else 3)
+        modes(numbers(1_000_000 if quick else 4_000_000), 2 if quick else 5)
+        blocks(numbers(32 * (30_000 if quick else 120_000)), 2 if quick else 5)
 
 
 if __name__ == "__main__":
