@@ -111,7 +111,8 @@ function paintGround(pen, layout, view, format, overflow, ink) {
   }
   if (view.kind === "log" && format.has_zero) {
     const [left, right] = ends(view, plot, 0, (view.negative ? -1 : 1) * format.smallest_subnormal);
-    if (right - left > 46) note(view.negative ? "→ −0" : "0 ←", view.negative ? left + 10 : right - 10, view.negative ? "left" : "right");
+    const zero = format.has_negative_zero ? "→ −0" : "→ 0";
+    if (right - left > 46) note(view.negative ? zero : "0 ←", view.negative ? left + 10 : right - 10, view.negative ? "left" : "right");
   }
 }
 
