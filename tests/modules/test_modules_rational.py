@@ -189,7 +189,7 @@ def test_absurd_text_holds_nothing_up(calculator):
         "const { kind,", "encode(exact, format, 'nearest-even', 'native'); toNumber(exact);\nconst { kind,"
     )
     answers = run(calculator, body, spec=formats.get("fp64"), texts=ABSURD + BAD)
-    assert max(answer["took"] for answer in answers) < 250
+    assert max(answer["took"] for answer in answers) < 500
 
 
 def test_a_code_without_its_format_is_refused(calculator):
