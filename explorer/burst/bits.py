@@ -82,10 +82,9 @@ class Bits(Instrument):
         }
         self._codes: dict[str, int] = {}
 
-    @property
-    def formats(self) -> dict[str, str]:
-        """The format of each role, for the run's first event."""
-        return {role: _FORMATS[dtype] for role, dtype in self._dtypes.items()}
+    def announced(self) -> dict[str, Any]:
+        """The format of each role."""
+        return {"formats": {role: _FORMATS[dtype] for role, dtype in self._dtypes.items()}}
 
     def after_backward(self) -> None:
         """Read the weight, its cast and the scaled gradient."""

@@ -26,6 +26,10 @@ class Instrument:
     def __init__(self, lane: Lane, every: int) -> None:
         self.lane, self.every = lane, every
 
+    def announced(self) -> dict[str, Any]:
+        """What the lane's entry in the run's first event holds because of this instrument."""
+        return {}
+
     def prepare(self, batch: Batch, step: int) -> None:
         """Do what has to be done before the step, outside of what is timed."""
 

@@ -64,10 +64,10 @@ class Lane:
         self.settings, self.device = settings, device
         self.loss_weight = config.loss_weight
         self.clip_norm = config.lane_setting(settings, "clip_norm")
-        self.model = copy.deepcopy(model).to(device)
-        self.parameters = list(self.model.parameters())
         scaler = settings.scaler and settings.scaler.model_dump()
         self.precision = Precision(recipes.get(settings.recipe), device, scaler)
+        self.model = self.precision.prepare(copy.deepcopy(model).to(device))
+        self.parameters = list(self.model.parameters())
         self.scaler = self.precision.scaler
         self.optimizer = _optimizer(config, settings, self.parameters)
         self._updates = 0

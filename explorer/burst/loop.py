@@ -11,27 +11,13 @@ import torch
 
 import explorer
 from explorer import devices, workloads
-from explorer.burst.bits import Bits, locate
+from explorer.burst.bits import locate
 from explorer.burst.config import BurstConfig
 from explorer.burst.diagnosis import Diagnosis
 from explorer.burst.events import Event, Stamp, number
-from explorer.burst.gradients import Gradients
-from explorer.burst.instrument import Instrument
+from explorer.burst.instruments import instruments_of, is_sampled
 from explorer.burst.lane import Lane, Trained
-from explorer.burst.memory import Memory
 from explorer.workloads import build
-
-GRADIENTS_EVERY = 10
-"""Steps from one sample of the activation gradients to the next."""
-
-MEMORY_EVERY = 40
-"""Steps from one sample of memory to the next: it hardly changes, and is the dearest to look at in a short step."""
-
-ALWAYS_SAMPLED = 1
-"""The second step is sampled whatever the interval: the first is not typical, as it makes the optimizer's state."""
-
-BITS_SAMPLES = 50
-"""About how many samples of the traced scalar a run has, however long it is."""
 
 
 def run_burst(config: BurstConfig, run: str = "burst") -> Iterator[Event]:
@@ -77,11 +63,7 @@ def _train(config: BurstConfig, device: torch.device, stamp: Stamp) -> Iterator[
     )
     parameter, index = locate(initial, config.trace, workloads.get_model(config.model).traced)
     lanes = [Lane(config, settings, initial, device) for settings in config.lanes]
-    bits_every = max(1, config.steps // BITS_SAMPLES)
-    instruments: list[tuple[Instrument, ...]] = [
-        (Memory(lane, MEMORY_EVERY), Gradients(lane, GRADIENTS_EVERY), Bits(lane, bits_every, parameter, index))
-        for lane in lanes
-    ]
+    instruments = [instruments_of(lane, config.steps, parameter, index) for lane in lanes]
     diagnosis = Diagnosis(config)
 
     yield stamp(
@@ -97,20 +79,16 @@ def _train(config: BurstConfig, device: torch.device, stamp: Stamp) -> Iterator[
                 "support": lane.precision.support,
                 "parameters": sum(p.numel() for p in lane.parameters),
                 "scaled": lane.scaler.is_enabled(),
-                "formats": bits.formats,
+                **{key: value for instrument in watching for key, value in instrument.announced().items()},
             }
-            for lane, (*_, bits) in zip(lanes, instruments, strict=True)
+            for lane, watching in zip(lanes, instruments, strict=True)
         ],
     )
 
     for step in range(config.steps):
         batch = batches.next(device)
         for index_of_lane, lane in enumerate(lanes):
-            sampled = [
-                instrument
-                for instrument in instruments[index_of_lane]
-                if step % instrument.every == 0 or step in (ALWAYS_SAMPLED, config.steps - 1)
-            ]
+            sampled = [each for each in instruments[index_of_lane] if is_sampled(each, step, config.steps)]
             for instrument in sampled:
                 instrument.prepare(batch, step)
             trained = lane.train(batch, sampled)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
+from torch import nn
 
 from explorer import devices
 from explorer.recipes.catalogue import Recipe
@@ -43,6 +44,10 @@ class Precision:
         self.scaler = torch.amp.GradScaler(device.type, **(scaler or {"enabled": False}))
         self._kernels = devices.kernels(device, self.compute)
         self.support = "native" if recipe.compute == "fp32" else devices.measured(device).of(self.compute).how
+
+    def prepare(self, model: nn.Module) -> nn.Module:
+        """The model as this recipe stores and multiplies it; changed in place where that is enough."""
+        return model
 
     @contextlib.contextmanager
     def step(self) -> Iterator[None]:

@@ -80,7 +80,7 @@ def test_the_shorter_the_growth_interval_the_more_steps_are_skipped(burst, endin
 def test_unscaled_fp16_loses_gradients_and_learns_less(burst, steps_of, ending):
     events = burst("underflow")
     last = {name: event["loss"] for name, event in ending(events).items()}
-    assert fmean(shares(events, steps_of, 2, "lost_fraction")) > 0.6
+    assert fmean(shares(events, steps_of, 2, "lost_fraction")) > 0.5
     assert fmean(shares(events, steps_of, 3, "lost_fraction")) < 0.05
     assert last["FP16, unscaled"] > 1.1 * last["FP32"]
     assert last["FP16, scaled"] == pytest.approx(last["FP32"], rel=0.05)
