@@ -42,6 +42,8 @@ def pressed(page: Page, address: str, shown: list[str]) -> list[tuple[float, flo
     """Milliseconds of the page's own work and until the picture, for each key."""
     page.goto(f"{address}bits?f={','.join(shown)}&v=1")
     page.wait_for_function("document.querySelector('.bits-row .bits-value')?.textContent")
+    # The header asks for the device once, when the worker is ready.
+    page.wait_for_function("document.querySelector('[data-chip-device]')?.textContent", timeout=60_000)
     page.evaluate(WATCH)
     requests: list[str] = []
     page.on("request", lambda request: "healthz" in request.url or requests.append(request.url))
