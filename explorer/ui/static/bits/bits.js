@@ -14,7 +14,7 @@ import * as tensor from "./tensor.js";
 
 const SECTIONS = { rows, line, scale, blocks, tensor, casts };
 /** Sections further from the window than this are brought up to date when they come near. */
-const NEAR = "400px";
+const NEAR = "100px";
 /** Browsers refuse more than about a hundred changes of the address in half a minute. */
 const ADDRESS_AFTER_MS = 300;
 /** Longer decimal expansions are given as the code. */
