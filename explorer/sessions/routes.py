@@ -1,11 +1,12 @@
-"""The HTTP routes beside Gradio's own: the list of runs, a run's live stream, a run's events, and the health check."""
+"""The HTTP routes beside Gradio's own: the list of runs, a run's stream, events and samples, and the health check."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, HTTPException, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
+from explorer.sessions.samples import KINDS, Digests
 from explorer.sessions.session import Session
 from explorer.sessions.store import RunRecord, Store
 
@@ -29,6 +30,7 @@ def router(session: Session, store: Store, dependencies: Sequence[Any] = ()) -> 
     """
     routes = APIRouter()
     guarded = list(dependencies)
+    digests = Digests(store)
 
     @routes.get("/runs.json", dependencies=guarded)
     def listed() -> JSONResponse:
@@ -68,6 +70,17 @@ def router(session: Session, store: Store, dependencies: Sequence[Any] = ()) -> 
             return Response(media_type="application/x-ndjson", headers=headers)
         body = (line + "\n" for line in store.iterate(record.id))
         return StreamingResponse(_in_blocks(body), media_type="application/x-ndjson", headers=headers)
+
+    @routes.get("/runs/{run}/{kind}.json", dependencies=guarded)
+    def samples(record: Recorded, kind: Literal[KINDS], request: Request) -> Response:
+        """What the run's frames leave out, as far as it is recorded: :mod:`explorer.sessions.samples`."""
+        tag = f'"{record.last_seq}"'
+        headers = {"Cache-Control": "no-cache", "ETag": tag}
+        # A page that looks again every few seconds is told in a few bytes that nothing has come.
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers=headers)
+        read = digests.read(record.id, kind)
+        return JSONResponse(read, headers={**headers, "ETag": f'"{read["last"]}"'})
 
     @routes.get("/healthz")
     def health() -> JSONResponse:

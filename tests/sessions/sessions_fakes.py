@@ -42,9 +42,14 @@ def step_fields(recipe, index, draw):
               "samples_per_s": round(64000 / step_ms, 2)}  # fmt: skip
     if index % 10 == 0:
         fields["memory"] = dict(MEMORY)
-        fields["gradients"] = {"histogram": [draw.randrange(5000) for _ in range(60)], "zero_fraction": draw.random(),
+        bins = {"low": -40, "counts": [draw.randrange(5000) for _ in range(60)]}
+        fields["gradients"] = {"histogram": bins, "zero_fraction": draw.random(),
                                "subnormal_fraction": draw.random() / 100, "nonfinite_fraction": 0.0,
-                               "lost_fraction": draw.random() / 100}  # fmt: skip
+                               "lost_fraction": draw.random() / 100, "weights_histogram": bins,
+                               "layers": {f"layer {at}": [draw.random(), 0.0, 0.0] for at in range(3)}}  # fmt: skip
+        fields["updates"] = {"unchanged_fraction": draw.random(), "histogram": bins}
+        fields["speed"] = {"forward_ms": draw.random(), "backward_ms": draw.random(), "optimizer_ms": draw.random(),
+                           "flop": 5_062_656, "gflops": draw.random(), "matmul_share": draw.random()}  # fmt: skip
     if index % 3 == 1:
         fields["bits"] = [
             {"role": role, "format": "fp16" if role in ("compute", "scaled_gradient") else "fp32",

@@ -106,10 +106,48 @@ def test_memory_is_sent_when_it_changes():
     assert changed["lanes"]["0"]["memory"] == {"step": [20], "total": [9]}
 
 
-def test_shares_are_sent_without_the_histogram():
-    gradients = {"histogram": [1, 2, 3], "zero_fraction": 0.123456, "lost_fraction": None}
-    columns = frame_of([step(gradients=gradients)])["lanes"]["0"]
-    assert columns["gradients"] == {"step": [0], "zero_fraction": [0.1235]}
+def test_shares_of_updates_are_sent_and_gradients_are_not():
+    updates = {"unchanged_fraction": 0.7654321, "histogram": {"low": -3, "counts": [1]}}
+    columns = frame_of([step(gradients={"zero_fraction": 0.1}, updates=updates)])["lanes"]["0"]
+    assert columns["updates"] == {"step": [0], "unchanged_fraction": [0.765]}
+    assert "gradients" not in columns
+
+
+def test_speed_and_evaluation_are_columns():
+    speed = {"forward_ms": 1.23456, "backward_ms": 2.5, "optimizer_ms": 0.5, "flop": 10**9, "gflops": 123.456,
+             "matmul_share": None}  # fmt: skip
+    columns = frame_of([step(speed=speed, eval={"loss": 2.3456789, "autocast_loss": "inf"})])["lanes"]["0"]
+    assert columns["speed"] == {"step": [0], "forward_ms": [1.23], "backward_ms": [2.5], "optimizer_ms": [0.5],
+                                "gflops": [123]}  # fmt: skip
+    assert columns["eval"] == {"step": [0], "loss": [2.34568], "autocast_loss": ["inf"]}
+
+
+def test_further_seeds_of_a_lane_bring_their_losses_alone():
+    seeds = [step(seed=seed, index=at, memory={"total": 7}, loss=1.5 + seed) for at in (4, 5) for seed in (0, 1, 2)]
+    lanes = frame_of(seeds)["lanes"]
+    assert lanes["0"]["memory"] == {"step": [4], "total": [7]}
+    assert lanes["0.1"] == {"step": 4, "loss": [2.5, 2.5]}
+    assert lanes["0.2"] == {"step": 4, "loss": [3.5, 3.5]}
+
+
+def test_of_a_table_or_a_timeline_there_is_the_mere_fact():
+    common = {"run": "r", "seq": 5, "time": 1.0, "lane": 1}
+    events = [
+        {"type": "operations", **common, "rows": [{}] * 999},
+        {"type": "timeline", **common, "seq": 6, "marks": {}},
+    ]
+    frame = frame_of(events)
+    assert (frame["from"], frame["to"]) == (5, 6)
+    assert frame["events"] == [{"type": "operations", **common}, {"type": "timeline", **common, "seq": 6}]
+
+
+def test_a_person_s_own_text_is_not_sent_with_the_frames():
+    started = {"type": "run_started", "run": "r", "seq": 0, "time": 0.0, "config": {"text": "ab" * 25_000, "steps": 3}}
+    (event,) = frame_of([started])["events"]
+    assert event["config"]["steps"] == 3
+    assert len(event["config"]["text"]) == 40
+    assert event["config"]["text"].startswith("abab")
+    assert len(started["config"]["text"]) == 50_000
 
 
 @pytest.mark.parametrize(
