@@ -13,18 +13,28 @@ if TYPE_CHECKING:
     from explorer.burst.lane import Lane
     from explorer.workloads.build import Batch
 
+TYPICAL_STEP = 1
+"""The second step is sampled by all: the first is not typical, as it makes the optimizer's state."""
+
 
 class Instrument:
     """Base of the instruments; each overrides what it needs.
 
     One instance serves one lane. ``name`` is the field of the ``step`` event that holds its reading, and ``every`` is
-    the number of steps from one sample to the next.
+    the number of steps from one sample to the next. An instrument with an ``event`` samples one step of the run only,
+    and its reading holds the fields of an event of that type, which follows the step's.
     """
 
     name: ClassVar[str]
+    event: ClassVar[str | None] = None
 
-    def __init__(self, lane: Lane, every: int) -> None:
+    def __init__(self, lane: Lane, every: int = 1) -> None:
         self.lane, self.every = lane, every
+
+    def samples(self, step: int, steps: int) -> bool:
+        """Whether it looks at this step of so many: every so often, at :data:`TYPICAL_STEP` and at the last."""
+        typical = step == min(TYPICAL_STEP, steps - 1)
+        return typical or (self.event is None and (step % self.every == 0 or step == steps - 1))
 
     def announced(self) -> dict[str, Any]:
         """What the lane's entry in the run's first event holds because of this instrument."""

@@ -13,6 +13,7 @@ from explorer.burst.gradients import Gradients, summary, tally
 from explorer.burst.instrument import Instrument
 from explorer.burst.lane import Lane
 from explorer.burst.memory import Memory
+from explorer.burst.storages import LiveStorages
 from explorer.workloads import build
 
 CPU = torch.device("cpu")
@@ -155,18 +156,21 @@ def test_instruments_change_nothing():
         assert torch.equal(ours, theirs)
 
 
-def test_nothing_that_a_step_saved_outlives_it():
+def test_nothing_that_a_step_saved_outlives_it(monkeypatch):
     lane, batch = lane_of("gpt2-tiny", "bf16-amp")
-    memory, alive = Memory(lane, 1), []
-    memory._pack = lambda tensor, pack=memory._pack: (
-        alive.append(weakref.ref(tensor.untyped_storage())),
-        pack(tensor),
-    )[1]
-    watched(lane, batch, memory)
+    pack, alive = LiveStorages._pack, []
+
+    def noting(self, tensor):
+        alive.append(weakref.ref(tensor.untyped_storage()))
+        return pack(self, tensor)
+
+    monkeypatch.setattr(LiveStorages, "_pack", noting)
+    watched(lane, batch, Memory(lane, 1))
     lane.optimizer.zero_grad()
     weights = {p.untyped_storage()._cdata for p in lane.parameters} | {t.untyped_storage()._cdata for t in batch}
     gc.collect()
     left = [ref() for ref in alive if ref() is not None and ref()._cdata not in weights]
+    assert alive
     assert not left
 
 
