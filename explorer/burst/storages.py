@@ -87,7 +87,7 @@ class LiveStorages(TorchDispatchMode):
     alive : dict of int to Allocation
         What is alive now, by the storage's address.
     saved : dict of int to int
-        Bytes of each storage that autograd saved for backward, known ones among them.
+        Bytes of each storage that autograd saved for backward in the forward pass, known ones among them.
     casts : dict of int to int
         Bytes of each storage that holds a weight's cast.
     forward : bool
@@ -110,10 +110,25 @@ class LiveStorages(TorchDispatchMode):
     @contextlib.contextmanager
     def following(self) -> Iterator[None]:
         """Surround the step."""
-        with self, torch.autograd.graph.saved_tensors_hooks(self._pack, _unpack):
+        # PyTorch calls the innermost hooks only, so these pass on to the ones around them.
+        outer = torch._C._autograd._top_saved_tensors_default_hooks(True)
+        pack, unpack = outer or (_same, _same)
+
+        def note(tensor: Tensor) -> Any:
+            self._save(tensor)
+            return pack(tensor)
+
+        with self, torch.autograd.graph.saved_tensors_hooks(note, unpack):
             yield
         # What is still alive belongs to the lane now.
         self._references.clear()
+
+    def adopt(self, tensors: Iterable[Tensor]) -> list[Allocation]:
+        """Follow tensors that live already, the gradients of the step before, say, from now until they die."""
+        before = len(self.history)
+        for tensor in plain_tensors(tensors):
+            self._follow(tensor.untyped_storage())
+        return self.history[before:]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run the operation and see what it made."""
@@ -127,34 +142,38 @@ class LiveStorages(TorchDispatchMode):
         return out
 
     def _see(self, tensor: Tensor, func: Any, args: Any) -> None:
-        storage = tensor.untyped_storage()
+        allocation = self._follow(tensor.untyped_storage())
+        if allocation and self.forward and func is torch.ops.aten._to_copy.default:
+            source = next(plain_tensors(args[:1]))
+            if source.untyped_storage()._cdata in self._weights:
+                allocation.is_cast = True
+                self.casts[tensor.untyped_storage()._cdata] = allocation.size
+
+    def _follow(self, storage: torch.UntypedStorage) -> Allocation | None:
+        """Follow a storage from now on; None where that is done already or it is a known one."""
         key, size = storage._cdata, storage.nbytes()
         if key in self._known or key in self._references:
-            return
+            return None
         allocation = Allocation(size, time.perf_counter())
         self._references[key] = weakref.ref(storage, lambda _: self._died(key, allocation))
         self.alive[key] = allocation
         self.history.append(allocation)
         self.live += size
         self.peak = max(self.peak, self.live)
-        if self.forward and func is torch.ops.aten._to_copy.default:
-            source = next(plain_tensors(args[:1]))
-            if source.untyped_storage()._cdata in self._weights:
-                allocation.is_cast = True
-                self.casts[key] = size
+        return allocation
 
     def _died(self, key: int, allocation: Allocation) -> None:
         allocation.died = time.perf_counter()
         del self._references[key], self.alive[key]
         self.live -= allocation.size
 
-    def _pack(self, tensor: Tensor) -> Tensor:
+    def _save(self, tensor: Tensor) -> None:
         for key, size in storages([tensor]).items():
-            self.saved[key] = size
+            if self.forward:
+                self.saved[key] = size
             if key in self.alive:
                 self.alive[key].is_saved = True
-        return tensor
 
 
-def _unpack(tensor: Tensor) -> Tensor:
+def _same(tensor: Tensor) -> Tensor:
     return tensor

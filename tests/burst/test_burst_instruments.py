@@ -158,13 +158,13 @@ def test_instruments_change_nothing():
 
 def test_nothing_that_a_step_saved_outlives_it(monkeypatch):
     lane, batch = lane_of("gpt2-tiny", "bf16-amp")
-    pack, alive = LiveStorages._pack, []
+    save, alive = LiveStorages._save, []
 
     def noting(self, tensor):
         alive.append(weakref.ref(tensor.untyped_storage()))
-        return pack(self, tensor)
+        save(self, tensor)
 
-    monkeypatch.setattr(LiveStorages, "_pack", noting)
+    monkeypatch.setattr(LiveStorages, "_save", noting)
     watched(lane, batch, Memory(lane, 1))
     lane.optimizer.zero_grad()
     weights = {p.untyped_storage()._cdata for p in lane.parameters} | {t.untyped_storage()._cdata for t in batch}
