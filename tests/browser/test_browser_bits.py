@@ -112,6 +112,7 @@ def test_the_address_is_always_a_link_that_restores_the_page(bits):
     expect(bits.number).to_have_value("1e-8")
     expect(bits.row("fp64")).to_be_visible()
     expect(bits.page.get_by_label("Overflow")).to_have_value("saturate")
+    bits.page.locator("[data-section=scale]").scroll_into_view_if_needed()
     expect(bits.page.locator("[data-scale]")).to_have_value("12")
     expect(bits.page.locator("[data-section=scale]")).to_contain_text("comes back as")
 
