@@ -9,12 +9,17 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from torch.utils._python_dispatch import _disable_current_modes
+
 if TYPE_CHECKING:
     from explorer.burst.lane import Lane
     from explorer.workloads.build import Batch
 
 TYPICAL_STEP = 1
 """The second step is sampled by all: the first is not typical, as it makes the optimizer's state."""
+
+unseen = _disable_current_modes
+"""Context in which operations are not seen by any ``TorchDispatchMode``, by none of the instruments, that is."""
 
 
 class Instrument:

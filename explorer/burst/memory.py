@@ -45,7 +45,7 @@ class Memory(Instrument):
     def watching(self) -> Iterator[None]:
         """Follow allocations and saved tensors through the step."""
         self._live = LiveStorages(self._before | self._batch, self._weights)
-        with self._live.following():
+        with self._live.following(self.lane.model):
             yield
         self._optimizer = optimizer_state_of(self.lane)
 

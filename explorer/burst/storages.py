@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode, is_traceable_wrapper_subclass
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class LiveStorages(TorchDispatchMode):
     casts : dict of int to int
         Bytes of each storage that holds a weight's cast.
     forward : bool
-        Whether the forward pass is under way; to be set to False when it is over.
+        Whether a forward pass is under way; to be set to False when it is over.
     history : list of Allocation
         Everything that was allocated, in order.
     """
@@ -108,8 +108,8 @@ class LiveStorages(TorchDispatchMode):
         self.forward = True
 
     @contextlib.contextmanager
-    def following(self) -> Iterator[None]:
-        """Surround the step."""
+    def following(self, model: nn.Module) -> Iterator[None]:
+        """Surround a step of the model. Of several micro-batches ``saved`` and ``casts`` tell of the last."""
         # PyTorch calls the innermost hooks only, so these pass on to the ones around them.
         outer = torch._C._autograd._top_saved_tensors_default_hooks(True)
         pack, unpack = outer or (_same, _same)
@@ -118,8 +118,12 @@ class LiveStorages(TorchDispatchMode):
             self._save(tensor)
             return pack(tensor)
 
-        with self, torch.autograd.graph.saved_tensors_hooks(note, unpack):
-            yield
+        begins = model.register_forward_pre_hook(lambda *_: self._begin_forward())
+        try:
+            with self, torch.autograd.graph.saved_tensors_hooks(note, unpack):
+                yield
+        finally:
+            begins.remove()
         # What is still alive belongs to the lane now.
         self._references.clear()
 
@@ -140,6 +144,10 @@ class LiveStorages(TorchDispatchMode):
         for tensor in plain_tensors(each for each in made if isinstance(each, Tensor)):
             self._see(tensor, func, args)
         return out
+
+    def _begin_forward(self) -> None:
+        self.forward = True
+        self.saved, self.casts = {}, {}
 
     def _see(self, tensor: Tensor, func: Any, args: Any) -> None:
         allocation = self._follow(tensor.untyped_storage())

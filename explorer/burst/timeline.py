@@ -62,7 +62,7 @@ class Timeline(Instrument):
     def watching(self) -> Iterator[None]:
         """Follow allocations through the step."""
         self._started = time.perf_counter()
-        with self._allocator_record(), self._live.following():
+        with self._allocator_record(), self._live.following(self.lane.model):
             yield
         self._mark("step_end")
         state = optimizer_state_of(self.lane)
