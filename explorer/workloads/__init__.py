@@ -1,9 +1,11 @@
 """What is trained: models and the data that feeds them.
 
-:mod:`explorer.workloads.catalogue` describes them as torch-free data; the modules that build them import torch (and
-Transformers, scikit-learn) when a burst starts, in the process that trains.
+:mod:`explorer.workloads.catalogue` describes them as torch-free data, :mod:`explorer.workloads.own` takes a person's
+own models by name; the modules that build them import torch (and Transformers, scikit-learn) when a burst starts, in
+the process that trains.
 """
 
 from explorer.workloads.catalogue import DATASETS, MODELS, Dataset, Model, get_model, model_names
+from explorer.workloads.own import accepts
 
-__all__ = ["DATASETS", "MODELS", "Dataset", "Model", "get_model", "model_names"]
+__all__ = ["DATASETS", "MODELS", "Dataset", "Model", "accepts", "get_model", "model_names"]

@@ -8,15 +8,25 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from explorer.workloads.catalogue import DATASETS, get_model
+from explorer.errors import InputError
+from explorer.workloads.catalogue import AUTO, DATASETS, Model
+from explorer.workloads.examples import Draw
+from explorer.workloads.intake import Intake, intake_of
+from explorer.workloads.own import accepts
 
 Batch = tuple[Tensor, Tensor]
 """Inputs and targets."""
+
+Split = Literal["train", "eval"]
+
+EVALUATION_SEED = 0
+"""Seeds the batches of held-out data: the same ones for every burst, so that evaluations can be compared."""
 
 
 def build_model(name: str, seed: int, weight_gain: float = 1.0) -> nn.Module:
@@ -25,7 +35,8 @@ def build_model(name: str, seed: int, weight_gain: float = 1.0) -> nn.Module:
     Parameters
     ----------
     name : str
-        A name of :data:`explorer.workloads.MODELS`.
+        A name that :func:`explorer.workloads.accepts` takes. A person's own model comes with its weights; the seed
+        is for what they lack.
     seed : int
         Seeds the initial weights.
     weight_gain : float
@@ -34,54 +45,166 @@ def build_model(name: str, seed: int, weight_gain: float = 1.0) -> nn.Module:
     Raises
     ------
     InputError
-        There is no such model.
+        There is no such model, or it cannot be loaded.
     """
-    module, _, function = get_model(name).builder.partition(":")
+    model = accepts(name)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = getattr(importlib.import_module(module), function)()
+        built = _loaded(model) if model.origin != "registry" else builder_of(model)()
     if weight_gain != 1:
         with torch.no_grad():
-            for parameter in model.parameters():
+            for parameter in built.parameters():
                 if parameter.dim() >= 2:
                     parameter.mul_(weight_gain)
-    return model.train()
+    return built.train()
+
+
+def traced_parameter(name: str, model: nn.Module) -> str:
+    """The parameter whose bits are shown when the person names none.
+
+    Parameters
+    ----------
+    name : str
+        The model's name.
+    model : torch.nn.Module
+        What :func:`build_model` made of it.
+
+    Returns
+    -------
+    str
+        The registry's choice; for a person's own model the weight of the linear layer in the middle of all, in the
+        order of its modules, or of its largest parameter where it has no linear layer.
+    """
+    chosen = accepts(name).traced
+    if chosen != AUTO:
+        return chosen
+    linear = [
+        f"{at}.weight" if at else "weight"
+        for at, module in model.named_modules()
+        if isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"
+    ]
+    if linear:
+        return linear[len(linear) // 2]
+    return max(model.named_parameters(), key=lambda named: named[1].numel())[0]
 
 
 @dataclass
 class Batches:
     """An endless supply of batches, the same for equal seeds."""
 
-    draw: Callable[[int, int, torch.Generator], Batch]
+    draw: Draw
     batch_size: int
-    sequence_length: int
     input_scale: float
+    image: tuple[int, int] | None
     generator: torch.Generator
 
     def next(self, device: torch.device) -> Batch:
         """The next batch, on the device."""
-        inputs, targets = self.draw(self.batch_size, self.sequence_length, self.generator)
+        inputs, targets = self.draw(self.batch_size, self.generator)
+        inputs, targets = inputs.to(device, non_blocking=True), targets.to(device, non_blocking=True)
         if self.input_scale != 1:
             inputs = inputs * self.input_scale
-        return inputs.to(device, non_blocking=True), targets.to(device, non_blocking=True)
+        return (inputs if self.image is None else as_images(inputs, *self.image)), targets
 
 
-def build_batches(data: str, batch_size: int, sequence_length: int, seed: int, input_scale: float = 1.0) -> Batches:
-    """Open the data set of that name (:data:`explorer.workloads.DATASETS`) for drawing batches.
+def build_batches(
+    data: str,
+    batch_size: int,
+    sequence_length: int,
+    seed: int,
+    input_scale: float = 1.0,
+    text: str | None = None,
+    split: Split = "train",
+    model: str | None = None,
+) -> Batches:
+    """Open a data set for drawing batches.
 
-    ``input_scale`` multiplies inputs that are real numbers; tokens take 1 only.
+    Parameters
+    ----------
+    data : str
+        A name of :data:`explorer.workloads.DATASETS`.
+    batch_size : int
+        Examples or sequences in a batch.
+    sequence_length : int
+        Tokens a sequence; data sets of examples do not read it.
+    seed : int
+        Seeds what is drawn for training. Held-out batches are the same whatever the seed.
+    input_scale : float
+        Multiplies inputs that are real numbers; tokens take 1 only.
+    text : str, optional
+        A person's own text in place of the English one.
+    split : {"train", "eval"}
+        Everything but the last tenth of the data, or that tenth. A supply of held-out batches starts from the same
+        batch each time it is opened.
+    model : str, optional
+        Name of the model that is fed: its tokens, its masks, its image size. Next bytes and flat pixels without it.
+
+    Raises
+    ------
+    InputError
+        The model does not take this data or sequences of this length, or the text is too short for them.
     """
-    module = importlib.import_module(DATASETS[data].module)
-    generator = torch.Generator().manual_seed(seed)
-    return Batches(module.batches, batch_size, sequence_length, input_scale, generator)
+    chosen = None if model is None else accepts(model)
+    intake = Intake() if chosen is None else _intake(chosen)
+    if chosen is not None and (data not in chosen.datasets or (intake.objective == "classes") == (data == "text")):
+        takes = "text" if intake.objective != "classes" else next(name for name in chosen.datasets if name != "text")
+        raise InputError("data", data, f"{takes} with the model {chosen.name}")
+    longest = intake.longest_sequence
+    if longest is not None and sequence_length > longest:
+        raise InputError("sequence_length", sequence_length, f"at most {longest} with the model {model}")
+    draw = importlib.import_module(DATASETS[data].module).draws(intake, sequence_length, split, text)
+    generator = torch.Generator().manual_seed(seed if split == "train" else EVALUATION_SEED)
+    return Batches(draw, batch_size, input_scale, intake.image, generator)
+
+
+def as_images(pixels: Tensor, channels: int, side: int) -> Tensor:
+    """Flat grey pixels as images of the size and the channels that a model takes, each pixel grown to a block.
+
+    Parameters
+    ----------
+    pixels : Tensor
+        Float32 of shape (batch, height · height).
+    channels, side : int
+        What the model takes.
+
+    Returns
+    -------
+    Tensor
+        Float32 of shape (batch, channels, side, side); no value is blended, so that it is the same on every device.
+    """
+    images = pixels.unflatten(1, (1, round(pixels.shape[1] ** 0.5), -1))
+    if images.shape[-1] != side:
+        images = functional.interpolate(images, size=(side, side), mode="nearest")
+    return images.expand(-1, channels, -1, -1)
 
 
 def loss(model: nn.Module, batch: Batch) -> Tensor:
     """Mean cross-entropy of the model's predictions in nats, a scalar.
 
     Works for models that return logits (batch, classes) or Transformers' outputs with ``logits`` (batch, …, classes).
+    Targets of -100 (tokens that were not masked) are left out of the mean.
     """
     inputs, targets = batch
     output = model(inputs)
     logits = getattr(output, "logits", output)
     return functional.cross_entropy(logits.flatten(0, -2), targets.flatten())
+
+
+def builder_of(model: Model) -> Callable[[], nn.Module]:
+    """The function that builds a model of the registry, imported now."""
+    module, _, function = model.builder.partition(":")
+    return getattr(importlib.import_module(module), function)
+
+
+def _loaded(model: Model) -> nn.Module:
+    from explorer.workloads import pretrained
+
+    return pretrained.load(model)
+
+
+def _intake(model: Model) -> Intake:
+    if model.origin == "registry":
+        return intake_of(model)
+    from explorer.workloads import pretrained
+
+    return pretrained.intake_of(model)
