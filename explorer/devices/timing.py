@@ -1,0 +1,78 @@
+"""Timing one call on a device, with cold caches: events where the device has them, the clock elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+MEBIBYTE = 1 << 20
+ACCELERATOR_FLUSH = 256 * MEBIBYTE
+"""Bytes that are overwritten where an accelerator does not tell its cache; no L2 is larger (Triton's ``do_bench`` and
+ml-engineering's MAMF finder take the same)."""
+
+MOST_FLUSH = 64 * MEBIBYTE
+"""And at most on a CPU, whose last-level cache may be shared with other tenants and reported whole: what a product's
+operands leave in it is less than this."""
+
+
+class Timer:
+    """Times calls on one device.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where the calls run.
+    flush : bool
+        Whether caches are overwritten before each call.
+    """
+
+    def __init__(self, device: torch.device, flush: bool = True) -> None:
+        self.device = device
+        self._events = _events(device)
+        self._flushed = torch.empty(_flush_bytes(device), dtype=torch.uint8, device=device) if flush else None
+
+    def seconds(self, function: Callable[[], Any]) -> float:
+        """Seconds that one call takes on the device, from its start to the end of its work."""
+        if self._flushed is not None:
+            self._flushed.zero_()
+        if self._events is None:
+            self._synchronize()
+            started = time.perf_counter()
+            function()
+            self._synchronize()
+            return time.perf_counter() - started
+        # The flush is still running when these are queued, so launching the kernel costs no time between them.
+        start, end = self._events
+        start.record()
+        function()
+        end.record()
+        end.synchronize()
+        return start.elapsed_time(end) / 1e3
+
+    def _synchronize(self) -> None:
+        if self.device.type != "cpu":
+            torch.accelerator.synchronize(self.device)
+
+
+def _events(device: torch.device) -> tuple[torch.Event, torch.Event] | None:
+    if device.type == "cpu":
+        return None
+    try:
+        pair = torch.Event(device, enable_timing=True), torch.Event(device, enable_timing=True)
+        for event in pair:
+            event.record()
+        pair[1].synchronize()
+        pair[0].elapsed_time(pair[1])
+    except (RuntimeError, NotImplementedError):  # A backend without events that tell the time.
+        return None
+    return pair
+
+
+def _flush_bytes(device: torch.device) -> int:
+    if device.type == "cuda":
+        l2 = getattr(torch.cuda.get_device_properties(device), "L2_cache_size", 0)
+        return 2 * l2 or ACCELERATOR_FLUSH
+    return MOST_FLUSH if device.type == "cpu" else ACCELERATOR_FLUSH
