@@ -128,6 +128,16 @@ def test_scaling_tells_the_story_of_one_number(bits):
     expect(story).to_contain_text("overflow")
 
 
+def test_code_and_exact_value_can_be_copied(make_lab):
+    lab = make_lab(permissions=["clipboard-read", "clipboard-write"])
+    bits = Bits(lab).open("?v=0.01024")
+    for name, text in (("Copy the code", "0x213E"), ("Copy the exact value", "0.01023864746093750")):
+        bits.page.get_by_role("button", name=name).click()
+        expect(bits.page.get_by_role("button", name=name)).to_have_attribute("data-said", "copied")
+        copied = bits.page.evaluate("navigator.clipboard.readText()")
+        assert copied.rstrip("0") == text.rstrip("0")
+
+
 def test_a_link_that_makes_no_sense_opens_the_page_all_the_same(bits):
     bits.open("?v=what&f=fp99,fp16&k=9999&t=%7B&l=7")
     expect(bits.error).to_contain_text("what")

@@ -2,10 +2,10 @@
 
 import { decode, exact as decimal } from "../shared/codec.js";
 import { neighbours } from "../shared/encode.js";
-import { make, setText } from "../shared/dom.js";
+import { copyText, make, setText } from "../shared/dom.js";
 import { codeIn, errors } from "./conversion.js";
 import { rangeSentence } from "./sentence.js";
-import { figure, percent, powerOfTwo } from "./words.js";
+import { figure, hexadecimal, percent, powerOfTwo } from "./words.js";
 
 /** Longer expansions are cut in the middle until they are asked for. */
 const MOST_DIGITS = 120;
@@ -16,6 +16,7 @@ export function createDetail(root) {
   const terms = {};
   const list = make("dl");
   for (const [key, label] of [
+    ["code", "code"],
     ["formula", "fields"],
     ["exact", "exact value"],
     ["neighbours", "neighbours"],
@@ -30,8 +31,9 @@ export function createDetail(root) {
     whole = !whole;
     writeExact();
   });
-  const digits = make("span");
-  terms.exact.append(digits, " ", more);
+  const [digits, code] = [make("span"), make("span")];
+  terms.exact.append(digits, " ", copyButton("exact value", () => expansion), " ", more);
+  terms.code.append(code, " ", copyButton("code", () => code.textContent.split(" ")[0]));
   root.append(words, list);
   let whole = false;
   let expansion = "";
@@ -44,25 +46,36 @@ export function createDetail(root) {
   }
 
   return (state, format) => {
-    const code = codeIn(state, format);
+    const found = codeIn(state, format);
     setText(words, rangeSentence(state.exact, format));
     setText(terms.range, rangeOf(format));
-    if (code === null) {
+    setText(code, found === null ? "—" : `${hexadecimal(found, format)} = 0b${found.toString(2).padStart(format.bits, "0")}`);
+    if (found === null) {
       for (const key of ["formula", "neighbours", "error"]) setText(terms[key], "—");
       expansion = "—";
       writeExact();
       return;
     }
-    const decoded = decode(code, format);
+    const decoded = decode(found, format);
     expansion = decimal(decoded.value);
     writeExact();
     setText(terms.formula, formula(decoded, format));
-    const { below, above } = neighbours(code, format);
+    const { below, above } = neighbours(found, format);
     const named = (neighbour) => (neighbour === null ? "none" : figure(decode(neighbour, format).value));
     setText(terms.neighbours, `${named(below)} below, ${named(above)} above`);
     const off = errors(state.exact, decoded.value);
     setText(terms.error, off ? (off.absolute ? `${figure(off.absolute)} absolute, ${percent(off.relative)} relative` : "none") : "—");
   };
+}
+
+/** A button that copies a text, and says so. @param {() => string} text */
+function copyButton(what, text) {
+  const button = make("button", { type: "button", class: "tool", "aria-label": `Copy the ${what}` }, "copy");
+  button.addEventListener("click", async () => {
+    button.dataset.said = (await copyText(text())) ? "copied" : "not copied";
+    setTimeout(() => delete button.dataset.said, 1500);
+  });
+  return button;
 }
 
 /** How the fields make the value: −1.5625 × 2⁻⁴, with the exponent field's own number. */
