@@ -31,7 +31,7 @@ class Allocation:
     born: float
     died: float | None = None
     is_cast: bool = False
-    """Whether it is autocast's copy of a weight."""
+    """Whether it is autocast's copy of a weight: in a narrower format, made in the forward pass."""
     is_saved: bool = False
     """Whether autograd kept it for backward."""
 
@@ -153,7 +153,9 @@ class LiveStorages(TorchDispatchMode):
         allocation = self._follow(tensor.untyped_storage())
         if allocation and self.forward and func is torch.ops.aten._to_copy.default:
             source = next(plain_tensors(args[:1]))
-            if source.untyped_storage()._cdata in self._weights:
+            # Not the other way: kernels that multiply halves in float32 cast up for as long as they run.
+            narrower = tensor.element_size() < source.element_size()
+            if narrower and source.untyped_storage()._cdata in self._weights:
                 allocation.is_cast = True
                 self.casts[tensor.untyped_storage()._cdata] = allocation.size
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from explorer.burst.instrument import Instrument, unseen
+from explorer.burst.magnitudes import histogram
 
 if TYPE_CHECKING:
     from explorer.burst.lane import Lane
@@ -45,7 +47,7 @@ class Updates(Instrument):
 
     def __init__(self, lane: Lane, every: int) -> None:
         super().__init__(lane, every)
-        self._samples = _samples(lane.parameters, elementwise=isinstance(lane.optimizer, ELEMENTWISE))
+        self._samples = _samples(lane.parameters, elementwise=kind_of(lane.optimizer) in ELEMENTWISE)
 
     def prepare(self, batch: Batch, step: int) -> None:
         """Nothing is known of this step."""
@@ -63,19 +65,15 @@ class Updates(Instrument):
     def reading(self) -> dict[str, Any]:
         """Share and histogram."""
         moved = unchanged = 0
-        counts = torch.zeros(0, dtype=torch.int64)
-        low = 0
+        exponents: Counter[int] = Counter()
         while self._replays:
             replay = self._replays.pop()
             exact, stored, after = replay.exact_update(), replay.before.reshape(-1), replay.after()
             known = (exact != 0) & exact.isfinite() & stored.isfinite()
             moved += int(known.sum())
             unchanged += int((known & (stored == after)).sum())
-            counts, low = _added(counts, low, *_counted(exponents_in_ulps(exact[known], stored[known])))
-        return {
-            "unchanged_fraction": unchanged / moved if moved else None,
-            "histogram": {"low": low, "counts": counts.tolist()},
-        }
+            exponents += _counted(exponents_in_ulps(exact[known], stored[known]))
+        return {"unchanged_fraction": unchanged / moved if moved else None, "histogram": histogram(exponents)}
 
     def _copy(self, optimizer: torch.optim.Optimizer, *_: object) -> None:
         with unseen():
@@ -103,6 +101,11 @@ def _samples(parameters: list[nn.Parameter], elementwise: bool) -> dict[nn.Param
             break
         chosen[parameter] = lambda tensor: tensor
     return chosen
+
+
+def kind_of(optimizer: torch.optim.Optimizer) -> type[torch.optim.Optimizer]:
+    """Which of PyTorch's optimizers makes the update; a subclass of ours differs in how it stores the result only."""
+    return next(each for each in type(optimizer).__mro__ if each.__module__.startswith("torch.optim"))
 
 
 @dataclass
@@ -173,7 +176,7 @@ def replays(
     list of Replay
         Of an elementwise optimizer one for all parameters that have been updated equally often, else one a parameter.
     """
-    kind = next((each for each in type(optimizer).__mro__ if each.__module__.startswith("torch.optim")), None)
+    kind = kind_of(optimizer)
     takes = inspect.signature(kind).parameters
     options = {name: value for name, value in group.items() if name in takes and name != "params"}
     together: dict[Any, list[nn.Parameter]] = {}
@@ -251,20 +254,10 @@ def exponents_in_ulps(update: Tensor, weight: Tensor) -> Tensor:
     return torch.frexp(update).exponent - 1 - (weight_exponent + eps_exponent)
 
 
-def _counted(exponents: Tensor) -> tuple[Tensor, int]:
-    """Counts of the whole numbers from the least to the largest, and the least."""
+def _counted(exponents: Tensor) -> Counter[int]:
+    """How often each whole number is there."""
     if not exponents.numel():
-        return torch.zeros(0, dtype=torch.int64), 0
+        return Counter()
     low = int(exponents.min())
-    return torch.bincount(exponents - low).cpu(), low
-
-
-def _added(counts: Tensor, low: int, more: Tensor, more_low: int) -> tuple[Tensor, int]:
-    """Two histograms as one."""
-    if not counts.numel() or not more.numel():
-        return (counts, low) if counts.numel() else (more, more_low)
-    start = min(low, more_low)
-    total = torch.zeros(max(low + len(counts), more_low + len(more)) - start, dtype=torch.int64)
-    total[low - start :][: len(counts)] += counts
-    total[more_low - start :][: len(more)] += more
-    return total, start
+    counts = torch.bincount(exponents - low).tolist()
+    return Counter({low + at: count for at, count in enumerate(counts) if count})

@@ -5,33 +5,18 @@ import weakref
 
 import pytest
 import torch
+from burst_lanes import lane_of, watched
 
 from explorer import formats
 from explorer.burst import parse_config
 from explorer.burst.bits import Bits, locate
-from explorer.burst.gradients import Gradients, summary, tally
+from explorer.burst.gradients import Gradients
 from explorer.burst.instrument import Instrument
-from explorer.burst.lane import Lane
 from explorer.burst.memory import Memory
 from explorer.burst.storages import LiveStorages
-from explorer.workloads import build
 
-CPU = torch.device("cpu")
 RECIPES = ("fp32", "bf16-amp", "fp16-amp")
-MODELS = {"mlp": {"batch_size": 16}, "cnn": {"batch_size": 16}, "gpt2-tiny": {"batch_size": 2, "sequence_length": 32}}
-
-
-def lane_of(model="mlp", recipe="fp16-amp", **fields):
-    config = parse_config({"model": model, **MODELS[model], "lanes": [{"recipe": recipe}], **fields})
-    batches = build.build_batches(config.data, config.batch_size, config.sequence_length, config.seed)
-    lane = Lane(config, config.lanes[0], build.build_model(model, config.seed), CPU)
-    return lane, batches.next(CPU)
-
-
-def watched(lane, batch, *instruments, step=0):
-    for instrument in instruments:
-        instrument.prepare(batch, step)
-    return lane.train(batch, instruments)
+MODELS = ("mlp", "cnn", "gpt2-tiny")
 
 
 class Tensors(Instrument):
@@ -172,39 +157,3 @@ def test_nothing_that_a_step_saved_outlives_it(monkeypatch):
     left = [ref() for ref in alive if ref() is not None and ref()._cdata not in weights]
     assert alive
     assert not left
-
-
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
-def test_shares_of_every_code_are_what_the_format_says(dtype):
-    if dtype is torch.float32:
-        values = torch.tensor([0.0, -0.0, 1e-45, 1e-39, 1.2e-38, 1.0, -3.0, float("inf"), float("nan"), 2.0**100])
-    else:
-        values = torch.arange(2**16, dtype=torch.int32).to(torch.int16).view(dtype)
-    found = summary(tally(values.reshape(2, -1)), dtype)
-    wide, tiny = values.double(), torch.finfo(dtype).smallest_normal
-    assert found["zero_fraction"] == (wide == 0).double().mean()
-    assert found["subnormal_fraction"] == ((wide != 0) & (wide.abs() < tiny)).double().mean()
-    assert found["nonfinite_fraction"] == (~wide.isfinite()).double().mean()
-    assert sum(found["histogram"]["counts"]) == (wide.isfinite() & (wide != 0)).sum()
-    if dtype is not torch.float32:
-        exponents = wide[wide.isfinite() & (wide != 0)].abs().log2().floor()
-        assert found["histogram"]["low"] == exponents.min()
-        assert found["histogram"]["counts"][0] == (exponents == exponents.min()).sum()
-
-
-def test_lost_gradients_are_zero_here_and_not_in_float32():
-    lane, batch = lane_of("mlp", "fp16-amp", loss_weight=1e-7)
-    lane.scaler._enabled = False
-    gradients = Gradients(lane, 1)
-    watched(lane, batch, gradients)
-    reading = gradients.reading()
-    assert reading["lost_fraction"] > 0.9
-    assert reading["zero_fraction"] >= reading["lost_fraction"]
-
-
-def test_a_lane_in_float32_loses_nothing():
-    lane, batch = lane_of("mlp", "fp32")
-    gradients = Gradients(lane, 1)
-    watched(lane, batch, gradients)
-    assert gradients.reading()["lost_fraction"] == 0
-    assert gradients.reading()["zero_fraction"] > 0.1
