@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 EXPLORER = Path(__file__).parents[1] / "explorer"
-ROOMS = ["formats", "devices", "recipes", "workloads", "burst", "sessions", "ui"]
+ROOMS = ["formats", "devices", "recipes", "workloads", "burst", "hardware", "sessions", "ui"]
 """From the bottom up; a room imports itself and those below."""
 
 

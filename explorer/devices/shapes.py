@@ -31,6 +31,8 @@ CALLS = 2
 
 LONGEST_VISIT = 1 / 20
 """Share of the time that one visit may take; larger shapes are left out."""
+LONGEST_VISIT_SECONDS = 1.0
+"""And the most in seconds: whoever waits for the search to stop waits for a visit."""
 COARSE_SHARE, CLIMB_SHARE = 0.4, 0.75
 """Shares of the time at which the coarse grid, and the climb from its best, are over at the latest."""
 SUMMITS = 4
@@ -137,7 +139,7 @@ class Search:
     def _affordable(self, shape: Shape) -> bool:
         """Whether a visit takes a small part of the time, by the best rate so far."""
         expected = CALLS * flop(shape) / 1e9 / self.best().best
-        return expected <= LONGEST_VISIT * self.seconds and self._fits(shape)
+        return expected <= min(LONGEST_VISIT * self.seconds, LONGEST_VISIT_SECONDS) and self._fits(shape)
 
     def _first(self) -> Iterator[Timed]:
         """Cubes from the smallest up, to learn what the device can afford."""

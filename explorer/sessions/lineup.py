@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from explorer.burst.events import encode
+from explorer.sessions.checks import LiveCheck
 from explorer.sessions.stream import Hub, LiveRun
 
 log = logging.getLogger("explorer.session")
 
 NEVER = float("inf")
+
+Live = LiveRun | LiveCheck
 
 
 @dataclass(slots=True)
@@ -24,7 +27,7 @@ class Current:
     ``stop`` is the kind and the message that it was told to end with; at ``kill_at`` the worker's patience is over.
     """
 
-    live: LiveRun
+    live: Live
     started: float
     deadline: float
     stop: tuple[str, str] | None = None
@@ -45,7 +48,7 @@ class Lineup:
         self.unrecorded: dict[str, str] = {}
         """Runs whose end could not be recorded, and why they ended."""
         self._hub = hub
-        self._waiting: deque[tuple[LiveRun, dict[str, Any]]] = deque()
+        self._waiting: deque[tuple[Live, dict[str, Any]]] = deque()
         self._lock = threading.Lock()
 
     def waiting(self) -> list[str]:
@@ -64,22 +67,21 @@ class Lineup:
             held = [live for live, _ in self._waiting] + ([self.current.live] if self.current else [])
         return any(live.run == run and live.state is None for live in held)
 
-    def enqueue(self, run: str, settings: dict[str, Any]) -> int:
-        """Put a recorded run at the end; how many are before it."""
-        live = self._hub.open(run)
+    def enqueue(self, live: Live, settings: dict[str, Any]) -> int:
+        """Put a recorded run or check at the end; how many are before it."""
         with self._lock:
             self._waiting.append((live, settings))
             return len(self._waiting) - 1 + self.is_running()
 
-    def next(self, max_seconds: float) -> tuple[str, dict[str, Any]] | None:
-        """Make the first that waits the current one; its id and settings, or None where none waits."""
+    def next(self, max_seconds: float) -> tuple[Live, dict[str, Any]] | None:
+        """Make the first that waits the current one; it and its settings, or None where none waits."""
         now = time.monotonic()
         with self._lock:
             if not self._waiting:
                 return None
             live, settings = self._waiting.popleft()
             self.current = Current(live, now, now + max_seconds)
-        return live.run, settings
+        return live, settings
 
     def take_out(self, run: str, kind: str, message: str) -> None:
         """End a run that waits."""
@@ -107,7 +109,7 @@ class Lineup:
         self._hub.discard(self.current.live)
         self.current = None
 
-    def _conclude(self, live: LiveRun, seconds: float, kind: str, message: str) -> None:
+    def _conclude(self, live: Live, seconds: float, kind: str, message: str) -> None:
         if live.state is None:
             event = {"type": "run_failed", "run": live.run, "seq": live.next_seq, "time": round(seconds, 6),
                      "kind": kind, "message": message}  # fmt: skip

@@ -47,11 +47,18 @@ class WorkerCommand:
 
     device: str = "auto"
     burst: str = "explorer.burst:run_burst"
+    check: str = "explorer.hardware:run_check"
     warm: str = "explorer.sessions.worker:warm_up"
 
     def argv(self) -> list[str]:
         """The command line. ``-P`` keeps files in the current folder from being imported by their names."""
-        options = {"parent": os.getpid(), "device": self.device, "burst": self.burst, "warm": self.warm}
+        options = {
+            "parent": os.getpid(),
+            "device": self.device,
+            "burst": self.burst,
+            "check": self.check,
+            "warm": self.warm,
+        }
         return [sys.executable, "-P", "-m", "explorer.sessions.worker", *(f"--{k}={v}" for k, v in options.items())]
 
 

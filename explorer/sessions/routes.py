@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Header, HTTPException, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
+from explorer.sessions.check_routes import router as check_routes
 from explorer.sessions.samples import KINDS, Digests
 from explorer.sessions.session import Session
 from explorer.sessions.store import RunRecord, Store
@@ -81,6 +82,8 @@ def router(session: Session, store: Store, dependencies: Sequence[Any] = ()) -> 
             return Response(status_code=304, headers=headers)
         read = digests.read(record.id, kind)
         return JSONResponse(read, headers={**headers, "ETag": f'"{read["last"]}"'})
+
+    routes.include_router(check_routes(session, guarded))
 
     @routes.get("/healthz")
     def health() -> JSONResponse:

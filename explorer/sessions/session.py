@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import explorer
 from explorer.burst.config import BurstConfig, parse_config
 from explorer.errors import InputError
+from explorer.hardware.options import CheckOptions, parse_options
+from explorer.sessions.checks import Checks
 from explorer.sessions.deaths import memory_now
 from explorer.sessions.process import WorkerCommand
 from explorer.sessions.store import Store
@@ -67,6 +69,7 @@ class Session:
     ) -> None:
         self.store, self.device, self.limits = store, device, limits
         self.hub = Hub(store)
+        self.checks = Checks(store.folder)
         self._started = time.time()
         self._submitting = threading.Lock()
         store.mark_interrupted()
@@ -85,15 +88,34 @@ class Session:
         config = parse_config(config)
         self._check(config)
         with self._submitting:
-            waiting = self._supervisor.lineup.waiting()
-            if len(waiting) >= self.limits.max_waiting:
-                raise InputError(
-                    "queue", len(waiting), f"at most {self.limits.max_waiting}",
-                    sentence=f"The queue is full: {len(waiting)} runs are waiting. Try again when some have ended.",
-                )  # fmt: skip
+            self._check_queue()
             run = self.store.create(config)
-            position = self._supervisor.enqueue(run, self._settings(config))
+            position = self._supervisor.enqueue(self.hub.open(run), self._settings(config))
         return Submitted(run, position=position)
+
+    def check(self, options: CheckOptions | dict[str, Any] | None = None) -> Submitted:
+        """Take on a hardware check, which waits for the device like a run; one like it that is going is joined.
+
+        Raises
+        ------
+        InputError
+            The options are not accepted, the device is not here, or the queue is full.
+        """
+        options = parse_options(options)
+        self._check_device(options.device)
+        if options.device == "auto":
+            options = replace(options, device=self.device)
+        with self._submitting:
+            if (going := self.checks.going(options)) is not None:
+                return Submitted(going.run, joined=True)
+            self._check_queue()
+            live = self.checks.create(options)
+            position = self._supervisor.enqueue(live, options.as_json())
+        return Submitted(live.run, position=position)
+
+    def stop_check(self, check: str) -> bool:
+        """Stop a check, or take it out of the queue; False where it is over. What it has measured is kept."""
+        return self._supervisor.stop_run(check, "cancelled", "Stopped.")
 
     def _settings(self, config: BurstConfig) -> dict[str, Any]:
         """The config as the worker gets it: the operator's device stands for auto."""
@@ -105,15 +127,25 @@ class Session:
     def _check(self, config: BurstConfig) -> None:
         if config.steps > self.limits.max_steps:
             raise InputError("steps", config.steps, f"at most {self.limits.max_steps:,} on this server")
+        self._check_device(config.device)
+
+    def _check_device(self, device: str) -> None:
+        """Refuse a device that is not here, and anything while there is no worker."""
         facts = self._supervisor.facts
-        if facts is not None and config.device != "auto":
+        if facts is not None and device != "auto":
             there = ["auto", *facts["devices"]]
-            if config.device not in there and f"{config.device}:0" not in there:
-                raise InputError(
-                    "device", config.device, f"{', '.join(there[:-1])} or {there[-1]} (what there is here)"
-                )
+            if device not in there and f"{device}:0" not in there:
+                raise InputError("device", device, f"{', '.join(there[:-1])} or {there[-1]} (what there is here)")
         if self._supervisor.state == "down":
             raise InputError("worker", "down", "a worker", sentence=self._supervisor.down_sentence())
+
+    def _check_queue(self) -> None:
+        waiting = self._supervisor.lineup.waiting()
+        if len(waiting) >= self.limits.max_waiting:
+            raise InputError(
+                "queue", len(waiting), f"at most {self.limits.max_waiting}",
+                sentence=f"The queue is full: {len(waiting)} runs are waiting. Try again when some have ended.",
+            )  # fmt: skip
 
     def cancel(self, run: str) -> bool:
         """Stop a run, or take it out of the queue; False where it has ended already or runs in another process.

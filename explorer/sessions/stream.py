@@ -19,7 +19,7 @@ from starlette.concurrency import run_in_threadpool
 
 from explorer.burst.events import ENDINGS, Event
 from explorer.sessions.frames import Encoder
-from explorer.sessions.store import CHUNK, Store, state_after
+from explorer.sessions.store import CHUNK, Store, interrupted_sentence, state_after
 
 FRAME_SECONDS = 0.1
 """The shortest time between two live frames."""
@@ -63,6 +63,9 @@ class LiveRun:
         Called whenever there is something new to see.
     """
 
+    job = "burst"
+    """What the worker is told to do."""
+
     def __init__(self, store: Store, run: str, wake: Callable[[], None]) -> None:
         self.run = run
         self.next_seq = 0
@@ -78,6 +81,15 @@ class LiveRun:
         self._flushed = float("-inf")
         self._frames: OrderedDict[int, Numbered] = OrderedDict()
         self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """Record that it no longer waits."""
+        self._store.start(self.run)
+
+    def interruption(self) -> str:
+        """What is said where the server ends before the run."""
+        record = self._store.get(self.run)
+        return interrupted_sentence(record.steps_done, record.steps)
 
     @property
     def flush_due(self) -> float | None:

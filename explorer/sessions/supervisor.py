@@ -16,7 +16,7 @@ from typing import Any
 from explorer.burst.events import Event
 from explorer.errors import InputError
 from explorer.sessions import deaths
-from explorer.sessions.lineup import NEVER, Lineup
+from explorer.sessions.lineup import NEVER, Lineup, Live
 from explorer.sessions.process import Ended, Lines, Worker, WorkerCommand
 from explorer.sessions.store import Store, interrupted_sentence
 from explorer.sessions.stream import Hub
@@ -94,9 +94,9 @@ class Supervisor:
         worker = self._worker
         return worker and worker.pid
 
-    def enqueue(self, run: str, settings: dict[str, Any]) -> int:
-        """Put a recorded run at the end of the queue; how many are before it."""
-        position = self.lineup.enqueue(run, settings)
+    def enqueue(self, live: Live, settings: dict[str, Any]) -> int:
+        """Put a recorded run or check at the end of the queue; how many are before it."""
+        position = self.lineup.enqueue(live, settings)
         self._inbox.put(None)
         return position
 
@@ -170,11 +170,11 @@ class Supervisor:
         if self._worker is None and time.monotonic() >= self._start_at:
             self._start_worker()
         if self.state == "ready" and (following := self.lineup.next(self._max_seconds)):
-            run, settings = following
+            live, settings = following
             self.state = "busy"
             self._look_at_memory()
-            self._worker.tell(run=run, config=settings)
-            self._store.start(run)
+            self._worker.tell(run=live.run, job=live.job, config=settings)
+            live.start()
 
     def _keep_time(self) -> None:
         now, current = time.monotonic(), self.lineup.current
@@ -300,8 +300,7 @@ class Supervisor:
             self._worker.close()
             self._worker = None
         if (current := self.lineup.current) is not None:
-            record = self._store.get(current.live.run)
-            self.lineup.end_current("interrupted", interrupted_sentence(record.steps_done, record.steps))
+            self.lineup.end_current("interrupted", current.live.interruption())
         self.lineup.end_waiting("interrupted", interrupted_sentence(0, 0))
         self.state, self.reason = "down", "the session was closed."
 

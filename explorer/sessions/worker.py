@@ -1,8 +1,9 @@
 """The worker process, ``python -m explorer.sessions.worker``: imports torch once and runs one burst at a time.
 
-It reads commands from standard input, one JSON object a line: ``{"run": id, "config": {…}}`` and ``{"cancel": id,
-"kind": …, "message": …}``. It writes the events of the burst as they are, and beside them ``{"ready": {…}}`` once,
-``{"idle": id}`` after each run, and ``{"failed": sentence}`` where it cannot start.
+It reads commands from standard input, one JSON object a line: ``{"run": id, "job": "burst" or "check", "config": {…}}``
+and ``{"cancel": id, "kind": …, "message": …}``. It writes the events of the burst, or of the hardware check, as they
+are, and beside them ``{"ready": {…}}`` once, ``{"idle": id}`` after each run, and ``{"failed": sentence}`` where it
+cannot start.
 
 It dies with the server: when standard input ends, even in the middle of a step, and on Linux by the kernel's hand.
 """
@@ -158,6 +159,7 @@ def main() -> NoReturn:
     parser.add_argument("--parent", type=int, required=True, help="process id of the server")
     parser.add_argument("--device", default="auto", help="the device to describe")
     parser.add_argument("--burst", default="explorer.burst:run_burst", help="module:function that runs a config")
+    parser.add_argument("--check", default="explorer.hardware:run_check", help="module:function that checks the device")
     parser.add_argument("--warm", default="explorer.sessions.worker:warm_up", help="module:function called first")
     options = parser.parse_args()
     die_with(options.parent)
@@ -171,7 +173,7 @@ def main() -> NoReturn:
     threading.Thread(target=commands.listen, name="commands", daemon=True).start()
     try:
         ready = named(options.warm)(options.device)
-        run_burst = named(options.burst)
+        jobs = {"burst": named(options.burst), "check": named(options.check)}
     except Exception as error:
         log.exception("The worker cannot start")
         pipe.send(json.dumps({"failed": str(error) or type(error).__name__}), now=True)
@@ -179,7 +181,7 @@ def main() -> NoReturn:
     pipe.send(json.dumps({"ready": ready}), now=True)
     while True:
         command = commands.runs.get()
-        run_one(command["run"], command["config"], run_burst, commands, pipe)
+        run_one(command["run"], command["config"], jobs[command["job"]], commands, pipe)
         if not free_memory():
             leave()
         pipe.send(json.dumps({"idle": command["run"]}), now=True)
