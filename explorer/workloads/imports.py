@@ -1,4 +1,4 @@
-"""Transformers, imported once, quietly, and without torchao.
+"""Transformers and the hub's client, used quietly, and Transformers without torchao.
 
 Where torchao is installed (the FP8 recipes use it), Transformers imports all of it for quantizers that no burst uses:
 seconds of start-up, and warnings on standard error about kernels this machine lacks.
@@ -37,12 +37,38 @@ def quiet_transformers() -> Iterator[ModuleType]:
     """``transformers`` without its progress bars and reports on standard error: what matters comes as an exception."""
     transformers = load_transformers()
     logging = transformers.utils.logging
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
+    bars = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
+    with _errors_only(logging):
+        try:
+            yield transformers
+        finally:
+            if bars:
+                logging.enable_progress_bar()
+
+
+@contextlib.contextmanager
+def quiet_hub() -> Iterator[None]:
+    """``huggingface_hub`` without its progress bars and its warnings about each attempt."""
+    from huggingface_hub import utils
+
+    shown = not utils.are_progress_bars_disabled()
+    if shown:
+        utils.disable_progress_bars()
+    with _errors_only(utils.logging):
+        try:
+            yield
+        finally:
+            if shown:
+                utils.enable_progress_bars()
+
+
+@contextlib.contextmanager
+def _errors_only(logging: ModuleType) -> Iterator[None]:
+    """Log errors alone; both packages have a ``logging`` module of the same shape."""
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
     try:
-        yield transformers
+        yield
     finally:
         logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()

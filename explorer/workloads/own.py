@@ -103,12 +103,9 @@ def read_config(name: str, folder: Path) -> dict[str, Any]:
         There is no folder, no readable ``config.json``, no safetensors file, or the weights are quantized.
     """
     try:
-        # A name of null bytes, or one that is too long, is no folder either.
-        if not folder.is_dir():
-            raise refuse(name, "is not a folder on this machine")
         files = {file.name for file in folder.iterdir()}
-    except (OSError, ValueError):
-        raise refuse(name, "is not a folder that can be read") from None
+    except (OSError, ValueError):  # ValueError: a null byte
+        raise refuse(name, "is not a folder on this machine that can be read") from None
     if "config.json" not in files:
         raise refuse(name, "has no config.json, as save_pretrained of Transformers writes it")
     try:
@@ -125,9 +122,23 @@ def read_config(name: str, folder: Path) -> dict[str, Any]:
                 "save_pretrained, which writes model.safetensors",
             )
         raise refuse(name, "has no model.safetensors")
+    if "model.safetensors" not in files and not _only_safetensors(folder / "model.safetensors.index.json"):
+        raise refuse(name, "has a model.safetensors.index.json that does not list safetensors files beside it")
     if config.get("quantization_config"):
         raise refuse(name, "has quantized weights, which cannot be trained: take the model that it was made from")
     return config
+
+
+def _only_safetensors(index: Path) -> bool:
+    """Whether an index of several weight files names nothing but safetensors files that are in its own folder."""
+    try:
+        files = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
+        return bool(files) and all(
+            file.endswith(".safetensors") and Path(file).name == file and (index.parent / file).is_file()
+            for file in files
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return False
 
 
 def is_for_images(config: dict[str, Any]) -> bool:

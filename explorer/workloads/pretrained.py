@@ -14,8 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from explorer.errors import InputError, shown
 from explorer.workloads.catalogue import Model, Objective
-from explorer.workloads.imports import quiet_transformers
+from explorer.workloads.imports import quiet_hub, quiet_transformers
 from explorer.workloads.intake import BYTES, MASK_BYTE, Intake, as_bytes
 from explorer.workloads.own import positions, read_config, refuse
 from explorer.workloads.vision import CLASSES
@@ -24,8 +25,25 @@ WANTED = ("*.json", "*.safetensors", "*.txt", "*.model")
 UNWANTED = ("*/*", "consolidated*")
 """Which files of a repository are copied: those at its top. ``consolidated`` files are the weights a second time."""
 
+LARGEST_DOWNLOAD_BYTES = 20 * 10**9
+"""More than any model that trains on one GPU of today in float32 with AdamW (16 bytes a parameter, 2 in its file)."""
+
 IMAGE_SIDE, IMAGE_CHANNELS = 224, 3
 """What image models take that do not say (ImageNet's usual crop)."""
+
+LONGEST_CAUSE = 200
+"""Characters of another library's error that are repeated in a sentence."""
+
+VOCABULARIES = (
+    "tokenizer.json",
+    "tokenizer.model",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "vocab.json",
+    "vocab.txt",
+    "tekken.json",
+)
+"""Files of which a folder with a tokenizer has at least one. Without any of them Transformers makes an empty one."""
 
 HEADS: dict[Objective, str] = {
     "masked": "AutoModelForMaskedLM",
@@ -86,9 +104,9 @@ def intake_of(model: Model) -> Intake:
             side = getattr(config, "image_size", None) or IMAGE_SIDE
             side = side if isinstance(side, int) else max(side)
             return Intake(objective, image=(getattr(config, "num_channels", None) or IMAGE_CHANNELS, side))
-        tokenizer = _tokenizer(transformers, folder)
-    longest = positions(config.to_dict())
-    vocabulary = config.vocab_size
+        tokenizer = _tokenizer(transformers, model.name, folder)
+    longest = positions(config.get_text_config().to_dict())
+    vocabulary = config.get_text_config().vocab_size
     if tokenizer is None:
         if vocabulary < BYTES:
             why = f"has no tokenizer, and a vocabulary of {vocabulary} tokens, too few for the {BYTES} bytes"
@@ -114,24 +132,29 @@ def folder_of(model: Model) -> Path:
     Raises
     ------
     InputError
-        The hub cannot be reached and the model is not in the cache, there is no such model there, it takes leave that
-        was not given, or it lacks what :func:`explorer.workloads.own.read_config` looks for.
+        The hub cannot be reached and the model is not in the cache, there is no such model there, or it takes leave
+        that was not given.
     """
     _, _, rest = model.name.partition(":")
-    folder = _download(model.name, rest) if model.origin == "hub" else Path(rest).expanduser()
-    read_config(model.name, folder)
-    return folder
+    return _download(model.name, rest) if model.origin == "hub" else Path(rest).expanduser()
 
 
 def _download(name: str, repository: str) -> Path:
     import huggingface_hub
     from huggingface_hub import errors
 
+    files = {"allow_patterns": list(WANTED), "ignore_patterns": list(UNWANTED)}
     try:
-        huggingface_hub.utils.disable_progress_bars()
-        return Path(
-            huggingface_hub.snapshot_download(repository, allow_patterns=list(WANTED), ignore_patterns=list(UNWANTED))
-        )
+        with quiet_hub(), contextlib.suppress(errors.DryRunError):  # no answer: what is in the cache will do
+            listed = huggingface_hub.snapshot_download(repository, dry_run=True, **files)
+            missing_bytes = sum(file.file_size for file in listed if file.will_download)
+            if missing_bytes > LARGEST_DOWNLOAD_BYTES:
+                most = f"more than the {LARGEST_DOWNLOAD_BYTES / 1e9:.0f} GB that are fetched at most"
+                raise refuse(name, f"is {missing_bytes / 1e9:.0f} GB to download, {most}")
+        with quiet_hub():
+            return Path(huggingface_hub.snapshot_download(repository, **files))
+    except InputError:
+        raise
     except errors.GatedRepoError:
         raise refuse(name, "is gated: ask for access on its page, and log in with hf auth login") from None
     except errors.RepositoryNotFoundError:
@@ -139,11 +162,19 @@ def _download(name: str, repository: str) -> Path:
     except errors.LocalEntryNotFoundError:
         why = "cannot be fetched, for the Hugging Face hub cannot be reached, and it is not in this machine's cache"
         raise refuse(name, why) from None
-    except (errors.HfHubHTTPError, OSError) as error:
-        raise refuse(name, f"could not be fetched from the Hugging Face hub: {_first_line(error)}") from None
+    except Exception as error:
+        # A full disk, a proxy, a connection that broke: whatever it is, the person can act on it.
+        raise refuse(name, f"could not be fetched from the Hugging Face hub: {_cause(error)}") from None
 
 
 def _config(transformers: Any, name: str, folder: Path) -> Any:
+    written = read_config(name, folder)
+    kind = written.get("model_type")
+    if kind not in transformers.models.auto.configuration_auto.CONFIG_MAPPING_NAMES:
+        if "auto_map" in written:
+            raise refuse(name, "needs Python code that comes with it, which is never run here")
+        version = transformers.__version__
+        raise refuse(name, f"is of the model_type {shown(kind)}, which Transformers {version} does not know")
     with _explained(name):
         config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     if getattr(config, "is_encoder_decoder", False):
@@ -175,12 +206,12 @@ def _objective(transformers: Any, name: str, config: Any) -> Objective:
     raise refuse(name, f"is a {kind}: neither a language model nor an image classifier of Transformers")
 
 
-def _tokenizer(transformers: Any, folder: Path) -> Any:
-    """The tokenizer in the folder; None where there is none that can be read."""
-    try:
-        return transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    except Exception:
+def _tokenizer(transformers: Any, name: str, folder: Path) -> Any:
+    """The tokenizer in the folder, or None where there is none."""
+    if not any((folder / file).is_file() for file in VOCABULARIES):
         return None
+    with _explained(name):
+        return transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
 
 
 def _without_dropout(config: Any) -> None:
@@ -203,10 +234,14 @@ def _explained(name: str) -> Iterator[None]:
             raise
         if "trust_remote_code" in str(error):
             raise refuse(name, "needs Python code that comes with it, which is never run here") from None
-        raise refuse(name, f"could not be read: {_first_line(error)}") from None
+        if "ignore_mismatched_sizes" in str(error):
+            raise refuse(name, "has weights of other shapes than its config.json says") from None
+        raise refuse(name, f"could not be read: {_cause(error)}") from None
 
 
-def _first_line(error: BaseException) -> str:
-    """The first line of an error, cut to a readable length and without the full stop at its end."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0][:200].rstrip(". ")
+def _cause(error: BaseException) -> str:
+    """What an error says, on one line, cut to a readable length and without the full stop at its end."""
+    words = " ".join(str(error).split())
+    if not words or isinstance(error, KeyError):
+        words = f"{type(error).__name__} {words}".strip()
+    return words.rstrip(".!: ") if len(words) <= LONGEST_CAUSE else words[: LONGEST_CAUSE - 1] + "…"
