@@ -18,6 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
+from explorer import cli_check
 from explorer.burst import PRESETS, BurstConfig, get_preset, parse_config
 from explorer.burst.events import Event, encode
 from explorer.errors import InputError
@@ -31,7 +32,7 @@ BAD_INPUT, INTERRUPTED, FAILED = 2, 130, 1
 
 _NEGATIVE = re.compile(r"-(\d|\.\d|inf|nan)", re.IGNORECASE)
 
-STEP_COLUMNS = ("lane", "step", "time", "loss", "scale", "skipped", "grad_norm", "step_ms", "samples_per_s")
+STEP_COLUMNS = ("lane", "seed", "step", "time", "loss", "scale", "skipped", "grad_norm", "step_ms", "samples_per_s")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -86,6 +87,8 @@ def _parser() -> argparse.ArgumentParser:
     bits.add_argument("--seed", type=int, help="of the random bits of stochastic rounding")
     bits.add_argument("--json", action="store_true", help="print a JSON list")
     bits.set_defaults(command=_bits)
+
+    cli_check.add(commands, shared)
 
     runs = commands.add_parser("runs", help="list, show and export recorded runs")
     actions = runs.add_subparsers(required=True, metavar="ACTION", parser_class=_Parser)
@@ -211,7 +214,8 @@ def _show_progress(config: BurstConfig, events: Iterable[Event]) -> int:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
                TimeRemainingColumn())  # fmt: skip
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(f"{config.model} on {config.data}", total=config.steps * len(config.lanes))
+        steps_of_lane = config.steps * config.seeds
+        task = progress.add_task(f"{config.model} on {config.data}", total=steps_of_lane * len(config.lanes))
         for event in events:
             ending = event
             if event["type"] == "run_started":
@@ -223,6 +227,7 @@ def _show_progress(config: BurstConfig, events: Iterable[Event]) -> int:
                 said[event["lane"], event["code"]] = event["sentence"]
             elif event["type"] == "lane_finished":
                 lanes[event["lane"]].update(event)
+                progress.advance(task, steps_of_lane - event["steps"])
     if ending.get("type") == "run_finished":
         _print_table(lanes, said)
     print(f"run {ending['run']}: {ending.get('message') or 'recorded'}")
@@ -234,13 +239,15 @@ def _print_table(lanes: dict[int, dict[str, Any]], said: dict[tuple[int, str], s
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table("lane", "recipe", "first loss", "last loss", "skipped", "ms a step")
+    seeds = max(lane.get("seeds", 1) for lane in lanes.values())
+    last_loss = "last loss" if seeds == 1 else f"last loss, {seeds} seeds"
+    table = Table("lane", "recipe", "first loss", last_loss, "skipped", "ms a step")
     for lane in lanes.values():
         table.add_row(
             escape(lane["name"]),
             f"{lane['recipe']} ({lane['support']})",
             _figure(lane["first_loss"]),
-            _figure(lane["loss"]),
+            _with_deviation(lane),
             str(lane["skipped"]),
             f"{lane['seconds'] / lane['steps'] * 1e3:.1f}",
         )
@@ -248,7 +255,14 @@ def _print_table(lanes: dict[int, dict[str, Any]], said: dict[tuple[int, str], s
     console.print(table)
     for index, lane in lanes.items():
         sentences = " ".join(sentence for (at, _), sentence in said.items() if at == index)
+        sentences = " ".join(filter(None, (sentences, lane.get("message"))))
         console.print(f"[bold]{escape(lane['name'])}[/bold]: {escape(sentences)}", highlight=False)
+
+
+def _with_deviation(lane: dict[str, Any]) -> str:
+    """The lane's last loss; over several seeds their mean and standard deviation."""
+    deviation = lane.get("loss_deviation")
+    return _figure(lane["loss"]) + ("" if deviation is None else f" ± {_figure(deviation, 2)}")
 
 
 def _figure(value: float | str, digits: int = 4) -> str:

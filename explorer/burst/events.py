@@ -12,9 +12,13 @@ type               fields beside the common four
                    ``recipe``, ``support`` (``native`` or ``emulated``), ``parameters`` (count), ``scaled`` (whether a
                    loss scale is in use) and ``formats`` (role in ``bits`` to format name)
 ``step``           ``lane step loss scale skipped grad_norm step_ms samples_per_s`` and, when sampled, ``memory``,
-                   ``gradients``, ``bits``. ``step`` counts from 0; ``scale`` is null in a lane without scaler
+                   ``gradients``, ``updates``, ``speed``, ``bits``, ``eval``. ``step`` counts from 0; ``scale`` is null
+                   in a lane without scaler. ``seed`` where the burst has several; ``learning_rate`` where it varies
+``operations``     ``lane``, ``rows``: once a lane, what ran in which dtype in its second step
+``timeline``       ``lane``, ``columns``, ``marks``: once a lane, what held memory through its second step
 ``diagnosis``      ``lane code sentence``: what happened, in words; a later one with the same lane and code replaces it
-``lane_finished``  ``lane reason`` (``done``), ``steps``, ``loss`` (mean of the last five), ``skipped``, ``seconds``
+``lane_finished``  ``lane reason`` (one of :data:`REASONS`), ``steps``, ``loss`` (mean of the last five), ``skipped``,
+                   ``seconds``; ``message`` where it ended early: why; ``loss_deviation``, ``seeds`` with several seeds
 ``run_finished``   ``seconds``
 ``run_failed``     ``kind`` (one of :data:`FAILURES`), ``message``: a sentence that a person can act on
 =================  ================================================================================================
@@ -23,7 +27,13 @@ type               fields beside the common four
 peak of the step (:mod:`explorer.burst.memory`); on CUDA also ``allocator_peak`` and ``allocator_reserved``.
 ``gradients`` holds shares of the activation gradients, as the compute format holds them: ``zero_fraction
 subnormal_fraction nonfinite_fraction lost_fraction``, and ``histogram`` (:mod:`explorer.burst.gradients`).
-``bits`` is a list of ``{role, format, code}`` (:mod:`explorer.burst.bits`).
+``bits`` is a list of ``{role, format, code}`` (:mod:`explorer.burst.bits`). ``updates`` and ``speed`` are those of
+:mod:`explorer.burst.updates` and :mod:`explorer.burst.speed`. ``eval`` holds the mean loss on held-out data, in nats:
+``loss`` in float32 and ``autocast_loss`` as the lane is trained (:mod:`explorer.burst.evaluation`).
+
+With several seeds every lane has that many ``step`` events a step, one after another, told apart by ``seed``: the index
+from 0. The instruments watch the first seed. ``lane_finished`` comes once a lane: ``loss`` is the mean over the seeds
+and ``loss_deviation`` their sample standard deviation, ``steps``, ``skipped`` and ``seconds`` are sums over them.
 """
 
 from __future__ import annotations
@@ -37,6 +47,10 @@ Event = dict[str, Any]
 
 FAILURES = ("out-of-memory", "crashed", "timed-out", "cancelled", "invalid", "interrupted")
 """What ``kind`` of a ``run_failed`` event can be."""
+
+REASONS = ("done", "scale-collapsed")
+"""What ``reason`` of a ``lane_finished`` event can be: all steps were taken, or every step was skipped until the loss
+scale fell below 2^-14, in every seed."""
 
 ENDINGS = ("run_finished", "run_failed")
 """Types of the event that ends a run: exactly one of them, the last."""

@@ -10,12 +10,15 @@ import contextlib
 import copy
 import time
 from dataclasses import dataclass
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from explorer import recipes
+from explorer.burst.faults import Faults
+from explorer.burst.schedule import Schedule
 from explorer.recipes.precision import Precision
 from explorer.workloads.build import loss as loss_of
 
@@ -25,6 +28,13 @@ if TYPE_CHECKING:
     from explorer.burst.config import BurstConfig, LaneConfig
     from explorer.burst.instrument import Instrument
     from explorer.workloads.build import Batch
+
+
+COLLAPSED_BELOW = 2.0**-14
+"""A loss scale below FP16's smallest normal number makes gradients smaller, not larger."""
+
+COLLAPSED_AFTER = 5
+"""Steps skipped in a row from which such a scale is taken to have collapsed, not to have been asked for."""
 
 
 @dataclass(slots=True)
@@ -41,6 +51,8 @@ class Trained:
     """Whether the scaler found a gradient that was not finite and left the weights as they were."""
     grad_norm: float
     """2-norm of all gradients after unscaling and before clipping."""
+    learning_rate: float
+    """The learning rate of this step."""
     step_ms: float
     """Milliseconds from the start of forward to the end of the update, instruments included."""
 
@@ -58,54 +70,86 @@ class Lane:
         Initial weights; copied.
     device : torch.device
         Where to train.
+    seed : int, optional
+        Seeds the lane's own random state; the burst's where it is left out.
+
+    Attributes
+    ----------
+    initial : torch.nn.Module
+        The model as it was given: float32 and not converted.
+    collapsed : bool
+        Whether every one of the last steps was skipped until the loss scale fell below :data:`COLLAPSED_BELOW`: what
+        overflows is not the scale's doing, and no scale will cure it.
     """
 
-    def __init__(self, config: BurstConfig, settings: LaneConfig, model: nn.Module, device: torch.device) -> None:
-        self.settings, self.device = settings, device
+    def __init__(
+        self, config: BurstConfig, settings: LaneConfig, model: nn.Module, device: torch.device, seed: int | None = None
+    ) -> None:
+        self.settings, self.device, self.initial = settings, device, model
         self.loss_weight = config.loss_weight
         self.clip_norm = config.lane_setting(settings, "clip_norm")
+        self.learning_rate = config.lane_setting(settings, "learning_rate")
+        self.schedule = Schedule(config.schedule, config.warmup_steps, config.steps)
+        self.faults = Faults(settings.faults)
         scaler = settings.scaler and settings.scaler.model_dump()
         self.precision = Precision(recipes.get(settings.recipe), device, scaler)
         self.model = self.precision.prepare(copy.deepcopy(model).to(device))
         self.parameters = list(self.model.parameters())
         self.scaler = self.precision.scaler
         self.optimizer = _optimizer(config, settings, self.parameters)
-        self._updates = 0
+        self.collapsed = False
+        self._step = self._updates = self._skipped_in_a_row = 0
         self.optimizer.register_step_post_hook(self._count_update)
-        self._random_state = torch.Generator().manual_seed(config.seed).get_state()
+        self._random_state = RandomState(config.seed if seed is None else seed, device)
 
-    def train(self, batch: Batch, instruments: Sequence[Instrument] = ()) -> Trained:
-        """Take one training step on the batch, watched by the instruments."""
-        optimizer, scaler = self.optimizer, self.scaler
-        scale = self._scale()
-        updates = self._updates
+    def train(self, batch: Batch, instruments: Sequence[Instrument] = (), more: Sequence[Batch] = ()) -> Trained:
+        """Take one training step, watched by the instruments.
 
-        with self._own_random_state(), contextlib.ExitStack() as watched:
+        Parameters
+        ----------
+        batch : Batch
+            What to learn from.
+        instruments : sequence of Instrument
+            What looks on.
+        more : sequence of Batch
+            Further micro-batches whose gradients are summed into the same update (gradient accumulation). The loss is
+            the mean over all micro-batches.
+        """
+        optimizer, scaler, faults = self.optimizer, self.scaler, self.faults
+        scale, updates = self._scale(), self._updates
+        learning_rate = self._set_learning_rate()
+        faults.begin(self._step)
+        weight = faults.of_gradient_scale(self.loss_weight) / (1 + len(more))
+        losses = []
+
+        with self._random_state.swapped_in(), contextlib.ExitStack() as watched:
             started = time.perf_counter()
             watched.enter_context(self.precision.step())
             for instrument in instruments:
                 watched.enter_context(instrument.watching())
 
             optimizer.zero_grad()
-            with self.precision.forward():
-                loss = loss_of(self.model, batch)
-            for instrument in instruments:
-                instrument.after_forward()
-
-            scaler.scale(loss * self.loss_weight).backward()
+            for micro_batch in (batch, *more):
+                with self.precision.forward(), faults.in_forward(self.model):
+                    loss = faults.of_loss(loss_of(self.model, micro_batch))
+                losses.append(loss.detach())
+                for instrument in instruments:
+                    instrument.after_forward()
+                scaler.scale(loss * weight).backward()
+            faults.after_backward(self.parameters)
             for instrument in instruments:
                 instrument.after_backward()
 
+            if faults.clips_before_unscaling:
+                self._clip(self.clip_norm)
             scaler.unscale_(optimizer)
             for instrument in instruments:
                 instrument.before_update()
 
-            if self.clip_norm is None:
-                grad_norm = nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
-            else:
-                grad_norm = nn.utils.clip_grad_norm_(self.parameters, self.clip_norm)
+            grad_norm = self._clip(None if faults.clips_before_unscaling else self.clip_norm)
             scaler.step(optimizer)
-            scaler.update()
+            # The scaler does not go on without an update; one that is told the scale it has keeps it.
+            scaler.update(scale if faults.keeps_the_scale else None)
 
             if self.device.type != "cpu":
                 torch.accelerator.synchronize(self.device)
@@ -113,14 +157,37 @@ class Lane:
 
         for instrument in instruments:
             instrument.after_update()
-        return Trained(
-            loss=loss.item(),
+        trained = Trained(
+            loss=fmean(loss.item() for loss in losses),
             scale=scale,
             next_scale=self._scale(),
             skipped=self._updates == updates,
             grad_norm=grad_norm.item(),
+            learning_rate=learning_rate,
             step_ms=elapsed * 1e3,
         )
+        self._step += 1
+        self._note_collapse(trained)
+        return trained
+
+    def _clip(self, norm: float | None) -> torch.Tensor:
+        """Clip all gradients together to that 2-norm; None leaves them. Returns the norm that they had."""
+        if norm is None:
+            return nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
+        return nn.utils.clip_grad_norm_(self.parameters, norm)
+
+    def _set_learning_rate(self) -> float:
+        if not self.schedule.varies:
+            return self.learning_rate
+        learning_rate = self.learning_rate * self.schedule.share(self._step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        return learning_rate
+
+    def _note_collapse(self, trained: Trained) -> None:
+        self._skipped_in_a_row = self._skipped_in_a_row + 1 if trained.skipped else 0
+        if self._skipped_in_a_row >= COLLAPSED_AFTER and trained.next_scale is not None:
+            self.collapsed = trained.next_scale < COLLAPSED_BELOW
 
     def _scale(self) -> float | None:
         return self.scaler.get_scale() if self.scaler.is_enabled() else None
@@ -129,20 +196,53 @@ class Lane:
         # The scaler does not call the optimizer at all in a step that it skips.
         self._updates += 1
 
+
+class RandomState:
+    """The random state of one lane, so that no lane disturbs another: PyTorch's on the CPU and on the lane's device.
+
+    Parameters
+    ----------
+    seed : int
+        Where it starts.
+    device : torch.device
+        Where the lane trains.
+    """
+
+    def __init__(self, seed: int, device: torch.device) -> None:
+        self._device = device
+        self._states = [torch.Generator(each).manual_seed(seed).get_state() for each in self._devices()]
+
     @contextlib.contextmanager
-    def _own_random_state(self) -> Iterator[None]:
-        outside = torch.get_rng_state()
-        torch.set_rng_state(self._random_state)
+    def swapped_in(self) -> Iterator[None]:
+        """Have PyTorch draw from this state, and go on from there the next time."""
+        outside = self._read()
+        self._write(self._states)
         try:
             yield
         finally:
-            self._random_state = torch.get_rng_state()
-            torch.set_rng_state(outside)
+            self._states = self._read()
+            self._write(outside)
+
+    def _devices(self) -> list[torch.device]:
+        return [torch.device("cpu"), *([self._device] if self._device.type != "cpu" else [])]
+
+    def _read(self) -> list[torch.Tensor]:
+        states = [torch.get_rng_state()]
+        if self._device.type != "cpu":
+            states.append(torch.get_device_module(self._device).get_rng_state(self._device))
+        return states
+
+    def _write(self, states: list[torch.Tensor]) -> None:
+        torch.set_rng_state(states[0])
+        if self._device.type != "cpu":
+            torch.get_device_module(self._device).set_rng_state(states[1], self._device)
 
 
 def _optimizer(config: BurstConfig, settings: LaneConfig, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
     lr, weight_decay = (config.lane_setting(settings, field) for field in ("learning_rate", "weight_decay"))
     if config.lane_setting(settings, "optimizer") == "sgd":
         return torch.optim.SGD(parameters, lr=lr, weight_decay=weight_decay)
+    if config.lane_setting(settings, "optimizer") == "adafactor":
+        return torch.optim.Adafactor(parameters, lr=lr, weight_decay=weight_decay)
     eps = config.lane_setting(settings, "eps")
     return torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, eps=eps)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
-from statistics import fmean
-from typing import Any
 
 import torch
 
 import explorer
-from explorer import devices, workloads
+from explorer import devices
 from explorer.burst.bits import locate
 from explorer.burst.config import BurstConfig
-from explorer.burst.diagnosis import Diagnosis
+from explorer.burst.diagnosis import Diagnosis, is_due
 from explorer.burst.events import Event, Stamp, number
-from explorer.burst.instruments import instruments_of, is_sampled
-from explorer.burst.lane import Lane, Trained
+from explorer.burst.runner import Runner, World
+from explorer.burst.seeds import Spread
 from explorer.workloads import build
 
 
@@ -57,72 +55,78 @@ def run_burst(config: BurstConfig, run: str = "burst") -> Iterator[Event]:
 
 
 def _train(config: BurstConfig, device: torch.device, stamp: Stamp) -> Iterator[Event]:
-    initial = build.build_model(config.model, config.seed, config.weight_gain)
-    batches = build.build_batches(
-        config.data, config.batch_size, config.sequence_length, config.seed, config.input_scale
-    )
-    parameter, index = locate(initial, config.trace, workloads.get_model(config.model).traced)
-    lanes = [Lane(config, settings, initial, device) for settings in config.lanes]
-    instruments = [instruments_of(lane, config.steps, parameter, index) for lane in lanes]
+    worlds = [World(config, index, device) for index in range(config.seeds)]
+    lanes = [[Runner(config, index, world) for world in worlds] for index in range(len(config.lanes))]
+    model = worlds[0].model
+    parameter, index = locate(model, config.trace, build.traced_parameter(config.model, model))
+    for first, *_ in lanes:
+        first.watch(parameter, index)
     diagnosis = Diagnosis(config)
+    finished: set[int] = set()
 
     yield stamp(
         "run_started",
         config=config.as_json(),
         device=devices.describe(device),
         versions=versions(),
-        trace={"parameter": parameter, "index": list(index), "shape": list(initial.get_parameter(parameter).shape)},
-        lanes=[
-            {
-                "name": lane.settings.name,
-                "recipe": lane.settings.recipe,
-                "support": lane.precision.support,
-                "parameters": sum(p.numel() for p in lane.parameters),
-                "scaled": lane.scaler.is_enabled(),
-                **{key: value for instrument in watching for key, value in instrument.announced().items()},
-            }
-            for lane, watching in zip(lanes, instruments, strict=True)
-        ],
+        trace={"parameter": parameter, "index": list(index), "shape": list(model.get_parameter(parameter).shape)},
+        lanes=[first.announced() for first, *_ in lanes],
     )
 
     for step in range(config.steps):
-        batch = batches.next(device)
-        for index_of_lane, lane in enumerate(lanes):
-            sampled = [each for each in instruments[index_of_lane] if is_sampled(each, step, config.steps)]
-            for instrument in sampled:
-                instrument.prepare(batch, step)
-            trained = lane.train(batch, sampled)
-            readings = {instrument.name: instrument.reading() for instrument in sampled}
-            yield stamp("step", lane=index_of_lane, step=step, **_fields(trained, config.batch_size), **readings)
-            for code, sentence in diagnosis.learn(index_of_lane, step, trained, readings):
-                yield stamp("diagnosis", lane=index_of_lane, code=code, sentence=sentence)
+        for world in worlds:
+            world.draw()
+        for index_of_lane, runners in enumerate(lanes):
+            for runner in runners:
+                if not runner.lane.collapsed:
+                    yield from runner.step(step, stamp, diagnosis)
+            if index_of_lane in finished:
+                continue
+            if all(runner.lane.collapsed for runner in runners):
+                finished.add(index_of_lane)
+                yield from _finish(index_of_lane, runners, diagnosis, stamp)
+            elif is_due(step) and step < config.steps - 1:
+                yield from _say(index_of_lane, diagnosis.speak(index_of_lane), stamp)
+        if len(finished) == len(lanes):
+            break
 
-    for index_of_lane in range(len(lanes)):
-        for code, sentence in diagnosis.conclude(index_of_lane):
-            yield stamp("diagnosis", lane=index_of_lane, code=code, sentence=sentence)
-        seen = diagnosis.lanes[index_of_lane]
-        yield stamp(
-            "lane_finished",
-            lane=index_of_lane,
-            reason="done",
-            steps=config.steps,
-            loss=number(fmean(seen.losses[-5:])),
-            skipped=len(seen.skipped),
-            seconds=round(seen.seconds, 6),
-        )
+    for index_of_lane, runners in enumerate(lanes):
+        if index_of_lane not in finished:
+            yield from _finish(index_of_lane, runners, diagnosis, stamp)
     yield stamp("run_finished", seconds=stamp.elapsed())
 
 
-def _fields(trained: Trained, batch_size: int) -> dict[str, Any]:
-    """The fields that every ``step`` event has."""
-    return {
-        "loss": number(trained.loss),
-        "scale": number(trained.scale),
-        "skipped": trained.skipped,
-        "grad_norm": number(trained.grad_norm),
-        "step_ms": round(trained.step_ms, 4),
-        "samples_per_s": round(batch_size / trained.step_ms * 1e3, 2),
-    }
+def _say(lane: int, said: Iterator[tuple[str, str]], stamp: Stamp) -> Iterator[Event]:
+    for code, sentence in said:
+        yield stamp("diagnosis", lane=lane, code=code, sentence=sentence)
+
+
+def _finish(lane: int, runners: list[Runner], diagnosis: Diagnosis, stamp: Stamp) -> Iterator[Event]:
+    """What is to be said at the end of a lane, and the event that ends it. Counts and seconds are sums over seeds."""
+    yield from _say(lane, diagnosis.conclude(lane), stamp)
+    seen = diagnosis.lanes[lane]
+    loss = Spread.of([each.recent_loss for each in seen])
+    over_seeds = {"loss_deviation": number(loss.deviation), "seeds": loss.count} if loss.count > 1 else {}
+    yield stamp(
+        "lane_finished",
+        lane=lane,
+        **_reason(runners),
+        steps=sum(len(each.losses) for each in seen),
+        loss=number(loss.mean),
+        **over_seeds,
+        skipped=sum(len(each.skipped) for each in seen),
+        seconds=round(sum(each.seconds for each in seen), 6),
+    )
+
+
+def _reason(runners: list[Runner]) -> dict[str, str]:
+    collapsed = sum(runner.lane.collapsed for runner in runners)
+    if not collapsed:
+        return {"reason": "done"}
+    why = "every step was skipped until the loss scale fell below 2^-14: what overflows is not the scale's doing"
+    if collapsed == len(runners):
+        return {"reason": "scale-collapsed", "message": f"Ended early: {why}."}
+    return {"reason": "done", "message": f"{collapsed} of {len(runners)} seeds ended early: {why}."}
 
 
 def versions() -> dict[str, str]:
