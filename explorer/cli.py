@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from explorer import cli_check
-from explorer import cli_check
 from explorer.burst import PRESETS, BurstConfig, get_preset, parse_config
 from explorer.burst.events import Event, encode
 from explorer.errors import InputError
@@ -88,8 +87,6 @@ def _parser() -> argparse.ArgumentParser:
     bits.add_argument("--seed", type=int, help="of the random bits of stochastic rounding")
     bits.add_argument("--json", action="store_true", help="print a JSON list")
     bits.set_defaults(command=_bits)
-
-    cli_check.add(commands, shared)
 
     cli_check.add(commands, shared)
 
