@@ -11,11 +11,10 @@ from typing import Any
 
 import gradio as gr
 
-from explorer import formats
+from explorer import formats, recipes
 from explorer.burst.config import BurstConfig, parse_config
 from explorer.burst.presets import PRESETS, get_preset
 from explorer.errors import InputError
-from explorer.recipes import get as get_recipe
 from explorer.sessions import Session, Store
 from explorer.ui import links, settings, static_files
 
@@ -92,8 +91,14 @@ def _panel(session: Session) -> gr.HTML:
         preset=DEFAULT_PRESET,
         presets={name: {"question": one.question, "answer": one.answer} for name, one in PRESETS.items()},
         formats=formats.catalogue(),
+        recipes={name: _recipe(name) for name in recipes.names()},
         link=None,
     )
+
+
+def _recipe(name: str) -> dict[str, str]:
+    recipe = recipes.get(name)
+    return {"label": recipe.label, "summary": recipe.summary}
 
 
 def _submit(session: Session, form: settings.Form, *values: Any) -> tuple[Any, Any]:
@@ -146,7 +151,7 @@ def _asked_for(store: Store, query: Any) -> BurstConfig | None:
 
 
 def _scaler_shown(recipe: str) -> Any:
-    return gr.update(visible=get_recipe(recipe).scaler)
+    return gr.update(visible=recipes.get(recipe).scaler)
 
 
 def _on_values(handler: Callable[..., Any], form: settings.Form, **more: Any) -> Callable[..., Any]:

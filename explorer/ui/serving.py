@@ -13,7 +13,7 @@ from explorer.ui import static_files
 from explorer.ui.theme import THEME
 
 STYLES = ("shared/tokens.css", "shared/page.css", "lab/sidebar.css", "lab/lanes.css", "lab/lab.css", "lab/panels.css",
-          "lab/bits.css", "lab/phone.css", "bits/bits.css", "bits/line.css", "bits/blocks.css",
+          "lab/bits.css", "lab/samples.css", "lab/phone.css", "bits/bits.css", "bits/line.css", "bits/blocks.css",
           "bits/tensor.css")  # fmt: skip
 
 

@@ -110,7 +110,7 @@ export function create(panel, catalogue) {
       applyHidden();
     },
     theme() {},
-    empty: () => "",
+    empty: (current) => (current.lanes.some((lane) => lane.bits.length) ? "" : null),
     summary(current) {
       const step = steps[Number(slider.value)];
       if (step === undefined) return "";

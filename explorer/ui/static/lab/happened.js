@@ -1,6 +1,7 @@
 /** "What happened": before a run what to look for, then one line a lane of the run's own sentences. */
 
 import { make, setText, swatch } from "../shared/dom.js";
+import { convertedWords, supportWords } from "./legend.js";
 
 /** @param {HTMLElement} panel */
 export function create(panel) {
@@ -39,8 +40,12 @@ export function create(panel) {
 function item(lane, index, sentences) {
   const words = make("span", {}, make("strong", {}, lane.name), " ");
   if (lane.support === "emulated") {
-    const title = "This machine has no hardware for the lane's formats: their numbers are computed exactly, their speed is not theirs.";
-    words.append(make("small", { class: "badge", title }, "emulated"), " ");
+    words.append(make("small", { class: "badge", title: supportWords(lane) }, "emulated"), " ");
+  }
+  const converted = convertedWords(lane);
+  if (converted) {
+    const summary = make("summary", { class: "badge" }, converted.replace(/;.*/, "").toLowerCase().replace(/\.$/, ""));
+    words.append(make("details", { class: "converted" }, summary, `${converted} ${lane.converted.join(", ")}`), " ");
   }
   words.append(sentences);
   return make("li", {}, swatch(index), words);

@@ -4,40 +4,43 @@
  * A run is shown because the page's address names it, or because Gradio set the component's value to `{id, n}`.
  */
 
-import * as bits from "./bits.js";
-import { copyText, make, swatch } from "../shared/dom.js";
+import { copyText, make } from "../shared/dom.js";
+import { createGrid, keepPanels } from "./grid.js";
 import * as happened from "./happened.js";
-import * as loss from "./loss.js";
-import * as memory from "./memory.js";
+import { createLegend } from "./legend.js";
+import { PANELS } from "./panels.js";
 import { onTheme } from "../shared/palette.js";
 import { loadPlotly, savePicture } from "../shared/plots.js";
 import * as progress from "./progress.js";
 import { applyFrame, emptyRun } from "./run.js";
-import * as scale from "./scale.js";
 import { openStream } from "./stream.js";
 import { atRest } from "./waiting.js";
 
 /** Milliseconds between two writings of the plots in words, which nobody needs ten times a second. */
 const WORDS_EVERY = 2000;
-const PLOTS = ["loss", "scale", "memory"];
 
 /**
  * @param {HTMLElement} element the component's element, which holds the page's skeleton
- * @param {Record<string, any>} props `value`, `preset`, `presets`, `formats`
+ * @param {Record<string, any>} props `value`, `preset`, `presets`, `formats`, `recipes`
  * @param {(name: string, callback: () => void) => void} watch
  * @param {Record<string, (...args: any[]) => Promise<any>>} server
  */
 export function mount(element, props, watch, server) {
   const root = element.querySelector(".lab");
   const part = (selector) => root.querySelector(selector);
-  const panel = (name) => part(`[data-panel="${name}"]`);
+  const grid = createGrid(part(".lab-grid"), arrange);
+  const panel = (name) => grid.sections[name];
   const line = progress.create(part(".lab-bar"));
   const story = happened.create(part(".happened"));
   const failure = part(".lab-failure");
   const waiting = atRest(server);
-  /** @type {Record<string, any>} */
-  const panels = { bits: bits.create(panel("bits"), props.formats) };
-  let Plotly = null;
+  const legend = createLegend(part(".lab-lanes"), props.recipes, hide);
+  const tools = { formats: props.formats, changed: schedule };
+  /** Panels that were shown once. @type {Map<string, import("./panels.js").Panel>} */
+  const panels = new Map();
+  /** Names of the panels that are being made. @type {Set<string>} */
+  const making = new Set();
+  let words = "";
   let run = emptyRun("");
   let stream = null;
   let hidden = new Set();
@@ -83,8 +86,8 @@ export function mount(element, props, watch, server) {
 
   function begin() {
     waiting.stop();
-    legend();
-    for (const each of Object.values(panels)) {
+    legend.reset(run);
+    for (const each of panels.values()) {
       each.reset(run);
       each.hide(hidden);
     }
@@ -112,11 +115,11 @@ export function mount(element, props, watch, server) {
   function draw() {
     scheduled = false;
     if (run.started) {
-      for (const each of Object.values(panels)) each.update(run);
+      for (const name of grid.shown) panels.get(name)?.update(run);
       story.update(run);
     }
     if (run.started || run.ended) line.update(run);
-    for (const name of Object.keys(panels)) empty(name);
+    for (const name of grid.shown) empty(name);
     if (run.ended) finish();
     if (run.ended || performance.now() - wordsAt > WORDS_EVERY) describe();
   }
@@ -144,60 +147,72 @@ export function mount(element, props, watch, server) {
 
   function describe() {
     wordsAt = performance.now();
-    for (const [name, each] of Object.entries(panels)) {
-      panel(name).querySelector(".sr-only[id$=-words]").textContent = run.started ? each.summary(run) : "";
+    for (const name of grid.shown) {
+      const told = run.started ? panels.get(name)?.summary(run) : "";
+      panel(name).querySelector(".sr-only[id$=-words]").textContent = told ?? "";
     }
   }
 
   /** The same words in every panel that has nothing to show. */
-  function emptyWords(words) {
-    for (const each of root.querySelectorAll(".panel-empty")) each.textContent = words;
-    for (const name of ["loss", "scale", "memory", "bits"]) empty(name);
+  function emptyWords(said) {
+    words = said;
+    for (const name of grid.shown) empty(name);
   }
 
   function empty(name) {
-    const there = {
-      memory: (lane) => lane.memory.length,
-      bits: (lane) => lane.bits.length,
-      scale: (lane) => lane.scaled && lane.step.length,
-    };
-    const has = there[name] ?? ((lane) => lane.step.length);
     const place = panel(name).querySelector(".panel-empty");
-    const special = run.started ? (panels[name]?.empty?.(run) ?? "") : "";
-    if (special) place.textContent = special;
-    else if (run.ended && !run.lanes.some(has)) place.textContent = "Nothing was recorded here.";
-    place.hidden = !special && run.lanes.some(has);
+    const told = run.started ? (panels.get(name)?.empty(run) ?? null) : null;
+    const usual = run.ended ? "Nothing was recorded here." : run.id ? words : PANELS[name].purpose;
+    place.hidden = told === "";
+    if (told !== "") place.textContent = told ?? usual;
   }
 
   function idle() {
-    const purpose = {
-      loss: "The loss, a line a lane, step by step.",
-      scale: "The loss scale of the FP16 lanes: it grows, overflows, backs off.",
-      memory: "What each lane's bytes are spent on, measured.",
-      bits: "One weight of the model, bit by bit, in every format it passes through.",
-    };
-    for (const [name, words] of Object.entries(purpose)) {
-      const place = panel(name).querySelector(".panel-empty");
-      place.textContent = words;
-      place.hidden = false;
-    }
+    for (const name of grid.shown) empty(name);
     story.invite(props.presets[props.preset]);
   }
 
-  // -- lanes --------------------------------------------------------------------------------------------------------
+  // -- panels -------------------------------------------------------------------------------------------------------
 
-  function legend() {
-    part(".lab-lanes").replaceChildren(
-      ...run.lanes.map((lane, index) => {
-        const button = make("button", { type: "button", class: "lane", "aria-pressed": "true", title: lane.name });
-        button.append(swatch(index), make("span", {}, lane.name));
-        button.addEventListener("click", () => {
-          if (!hidden.delete(index)) hidden.add(index);
-          button.setAttribute("aria-pressed", String(!hidden.has(index)));
-          for (const each of Object.values(panels)) each.hide(hidden);
-        });
-        return button;
-      }),
+  /** The panels in the grid are others now: make those that are shown for the first time. */
+  function arrange() {
+    pictures();
+    for (const name of grid.shown) show(name);
+    schedule();
+  }
+
+  async function show(name) {
+    if (panels.has(name) || making.has(name)) return;
+    making.add(name);
+    empty(name);
+    try {
+      const made = await PANELS[name].make(panel(name), tools);
+      panels.set(name, made);
+      if (run.started) made.reset(run);
+      made.hide(hidden);
+      schedule();
+    } catch (error) {
+      fail("A panel could not be loaded from this server. Reload the page.");
+      throw error;
+    } finally {
+      making.delete(name);
+    }
+  }
+
+  function hide(lanes) {
+    hidden = lanes;
+    for (const each of panels.values()) each.hide(hidden);
+  }
+
+  /** The export menu has the plots that are to be seen. */
+  function pictures() {
+    const plots = grid.shown.filter((name) => panel(name).querySelector(".plot"));
+    part("[data-pictures]").replaceChildren(
+      ...plots.flatMap((name) =>
+        ["png", "svg"].map((format) =>
+          make("button", { type: "button", "data-picture": name, "data-format": format }, `${PANELS[name].title}, ${format.toUpperCase()}`),
+        ),
+      ),
     );
   }
 
@@ -207,6 +222,7 @@ export function mount(element, props, watch, server) {
     const address = new URL(location.href);
     address.search = "";
     address.searchParams.set("run", id);
+    keepPanels(address, grid.shown);
     if (address.href !== location.href) history.replaceState(history.state, "", address);
   }
 
@@ -214,6 +230,7 @@ export function mount(element, props, watch, server) {
     const address = new URL(location.href);
     address.search = "";
     address.searchParams.set("config", config);
+    keepPanels(address, grid.shown);
     return address.href;
   }
 
@@ -224,36 +241,28 @@ export function mount(element, props, watch, server) {
     setTimeout(() => delete button.dataset.said, 1500);
   }
 
-  function enlarge(section) {
-    const on = !section.classList.contains("enlarged");
-    for (const each of root.querySelectorAll(".panel")) {
-      each.classList.toggle("enlarged", on && each === section);
-      each.querySelector("[data-enlarge]").setAttribute("aria-pressed", String(on && each === section));
-    }
-    part(".lab-grid").classList.toggle("has-enlarged", on);
-  }
-
-  function save(button) {
+  async function save(button) {
     const { picture, format } = button.dataset;
-    const title = { loss: "Loss", scale: "Scale factor", memory: "Memory" }[picture];
-    const plot = panel(picture).querySelector(".plot");
-    savePicture(Plotly, plot, { format, title, filename: `${picture}-${run.id}` });
     button.closest("details").open = false;
+    const plot = panel(picture).querySelector(".plot");
+    await savePicture(await loadPlotly(), plot, { format, title: PANELS[picture].title, filename: `${picture}-${run.id}` });
   }
 
   root.addEventListener("click", (event) => {
     const button = event.target.closest("button");
     if (!button) return;
     if (button.matches("[data-copy-link]")) copyLink(button, location.href);
-    if (button.matches("[data-enlarge]")) enlarge(button.closest(".panel"));
-    if (button.matches("[data-picture]") && Plotly) save(button);
+    if (button.matches("[data-enlarge]")) {
+      const section = button.closest(".panel");
+      grid.enlarge(section.classList.contains("enlarged") ? "" : section.dataset.panel);
+    }
+    if (button.matches("[data-picture]")) save(button);
     if (button.matches("[data-run]")) document.getElementById("lab-run")?.click();
     if (button.matches("[data-stop]")) document.getElementById("lab-stop")?.click();
   });
   root.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
-    const enlarged = part(".panel.enlarged");
-    if (enlarged) enlarge(enlarged);
+    grid.enlarge("");
     for (const menu of root.querySelectorAll("details[open]")) menu.open = false;
   });
   document.addEventListener("click", (event) => {
@@ -276,28 +285,12 @@ export function mount(element, props, watch, server) {
     if (!run.id) story.invite(props.presets[props.preset]);
   });
   onTheme(() => {
-    for (const each of Object.values(panels)) each.theme();
+    for (const each of panels.values()) each.theme();
   });
 
   idle();
   state("idle");
   const named = new URL(location.href).searchParams.get("run") ?? props.value?.id;
   if (named) open(named);
-  loadPlotly().then(
-    async (loaded) => {
-      const [lossPanel, scalePanel, memoryPanel] = await Promise.all([
-        loss.create(loaded, panel("loss")),
-        scale.create(loaded, panel("scale")),
-        memory.create(loaded, panel("memory")),
-      ]);
-      Plotly = loaded;
-      const made = { loss: lossPanel, scale: scalePanel, memory: memoryPanel };
-      for (const name of PLOTS) {
-        panels[name] = made[name];
-        if (run.started) made[name].reset(run);
-      }
-      schedule();
-    },
-    () => fail("The plots' library could not be loaded from this server. Reload the page."),
-  );
+  arrange();
 }

@@ -5,7 +5,7 @@
  * a series too long to be drawn point by point is thinned and drawn anew, a few times a second at most.
  */
 
-import { DASHES, colour, laneColour } from "../shared/palette.js";
+import { DASHES, colour, faint, laneColour } from "../shared/palette.js";
 import { CONFIG, keepSized, layout, plain, themed, thinned } from "../shared/plots.js";
 
 /** Points a line is drawn with before it is thinned. */
@@ -27,6 +27,8 @@ const MANY_STEPS = 1000;
  * @property {object} [yaxis] more of the axis's layout
  * @property {(low: number, high: number) => object} [range] the y axis's layout for values from `low` to `high`; where
  *   it is left out, Plotly chooses
+ * @property {(lane: import("./run.js").Lane, index: number) => object[]} [extras] further traces of a lane, without
+ *   colour and name; a plot that has any is drawn anew a few times a second
  */
 
 /**
@@ -79,7 +81,7 @@ export async function createLines(Plotly, element, options) {
   function traces(lane, index) {
     const visible = !hidden.has(index);
     const line = { color: laneColour(index), dash: DASHES[index % DASHES.length], width: 2, ...options.line };
-    const common = { type: "scatter", name: plain(lane.name), showlegend: false, visible };
+    const common = { type: "scatter", name: plain(lane.name), showlegend: false, visible, meta: index };
     const marker = { size: 5, color: laneColour(index) };
     const many = (shown.started?.config.steps ?? 0) > MANY_STEPS;
     const text = { text: [], hovertemplate: `${options.hover}%{text}` };
@@ -103,11 +105,27 @@ export async function createLines(Plotly, element, options) {
     ];
   }
 
+  /** What is drawn of a lane beside its three traces. */
+  function extras(lane, index) {
+    const color = laneColour(index);
+    return (options.extras?.(lane, index) ?? []).map(({ line, marker, fill, ...trace }) => ({
+      type: "scatter",
+      name: plain(lane.name),
+      showlegend: false,
+      visible: !hidden.has(index),
+      meta: index,
+      line: { color, width: 1, dash: DASHES[index % DASHES.length], ...line },
+      marker: { color, ...marker, line: { color, width: 1.5, ...marker?.line } },
+      ...(fill ? { fill, fillcolor: faint(color) } : {}),
+      ...trace,
+    }));
+  }
+
   /** Draw what is new in a run. */
   function update(run) {
     if (run !== shown || drawn.length !== run.lanes.length) reset(run);
     const long = run.lanes.some((lane) => lane.step.length > MOST_POINTS);
-    if (long) return redrawSoon();
+    if (long || run.lanes.some((lane, index) => options.extras?.(lane, index).length)) return redrawSoon();
     const updates = { x: [], y: [], text: [], "marker.symbol": [] };
     const indices = [];
     run.lanes.forEach((lane, index) => {
@@ -122,7 +140,7 @@ export async function createLines(Plotly, element, options) {
   /** A line of one point is nothing to see, so lanes begin with dots; they give way to the line. */
   function undot() {
     dotted = false;
-    const lines = element.data.map((_, trace) => trace).filter((trace) => trace % TRACES === 1);
+    const lines = drawn.map((_, index) => index * TRACES + 1);
     Plotly.restyle(element, { mode: "lines" }, lines);
   }
 
@@ -176,7 +194,7 @@ export async function createLines(Plotly, element, options) {
         state.mean = smoothing * state.mean + (1 - smoothing) * value;
         state.weight = smoothing ? state.weight * smoothing : 0;
         state.latest = value;
-        extent = [Math.min(extent[0], value), Math.max(extent[1], value)];
+        extent = wider(extent, value);
       }
       raw.push(finite ? value : null);
       smooth.push(finite ? state.mean / (1 - state.weight) : null);
@@ -203,6 +221,7 @@ export async function createLines(Plotly, element, options) {
   function redraw() {
     redrawAt = performance.now();
     if (!shown) return;
+    dotted &&= shown.lanes.every((lane) => lane.step.length < SEEN_AS_LINE);
     const data = shown.lanes.flatMap((lane, index) => {
       const state = freshState();
       const part = series(lane, state);
@@ -221,13 +240,16 @@ export async function createLines(Plotly, element, options) {
       marks.marker.symbol = part.marks.symbol;
       return [raw, line, marks];
     });
-    Plotly.react(element, data, element.layout, CONFIG);
+    const more = shown.lanes.flatMap(extras);
+    for (const trace of more) if (trace.mode !== "none") for (const y of trace.y) extent = wider(extent, y);
+    Plotly.react(element, [...data, ...more], element.layout, CONFIG);
     if (extent.join() !== fitted) fit();
   }
 
   return {
     reset,
     update,
+    redraw,
     /** @param {number} amount from 0 (none) to below 1 */
     smooth(amount) {
       smoothing = amount;
@@ -240,7 +262,7 @@ export async function createLines(Plotly, element, options) {
     /** @param {Set<number>} lanes that are not to be seen */
     hide(lanes) {
       hidden = lanes;
-      const visible = element.data.map((_, trace) => !hidden.has(Math.floor(trace / TRACES)));
+      const visible = element.data.map((trace) => !hidden.has(trace.meta));
       if (visible.length) Plotly.restyle(element, { visible });
     },
     theme() {
@@ -248,6 +270,11 @@ export async function createLines(Plotly, element, options) {
       redraw();
     },
   };
+}
+
+/** The extent with a value in it. */
+function wider([low, high], value) {
+  return Number.isFinite(value) ? [Math.min(low, value), Math.max(high, value)] : [low, high];
 }
 
 /** What is known of a lane of which nothing is drawn. `mean` and `weight` are the smoothing's. */

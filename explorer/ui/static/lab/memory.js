@@ -132,7 +132,7 @@ export async function create(Plotly, panel) {
       Plotly.relayout(element, themed());
       draw();
     },
-    empty: () => "",
+    empty: (run) => (run.lanes.some((lane) => lane.memory.length) ? "" : null),
     summary: (run) =>
       run.lanes
         .filter((lane) => lane.memory.length)

@@ -17,8 +17,11 @@
  * @property {(number | null)[]} grad_norm
  * @property {number[]} step_ms
  * @property {[number, Record<string, number>][]} memory
- * @property {[number, Record<string, number | null>][]} gradients
+ * @property {[number, Record<string, number | null>][]} updates share of weights that an update left as they were
+ * @property {[number, Record<string, number | null>][]} speed
+ * @property {[number, Record<string, number | null>][]} eval
  * @property {[number, Record<string, number>][]} bits
+ * @property {(number | null)[][]} others losses of the burst's further seeds, step by step; the rest is the first's
  * @property {object | null} finished its `lane_finished` event
  *
  * @typedef {object} Run
@@ -28,16 +31,18 @@
  * @property {object | null} ended its `run_finished` or `run_failed` event
  * @property {Lane[]} lanes
  * @property {Map<string, object>} diagnoses latest event by lane and code, in order of first appearance
+ * @property {Record<string, number>} apart how many events of a type there are whose content is fetched apart
  * @property {number} time seconds since the run began, as far as is known
  */
 
 const COLUMNS = ["loss", "grad_norm", "step_ms"];
 const SERIES = ["step", ...COLUMNS, "scale", "skipped"];
-const SAMPLES = ["memory", "gradients", "bits"];
+const SAMPLES = ["memory", "updates", "speed", "eval", "bits"];
+const APART = ["operations", "timeline"];
 
 /** @param {string} id @returns {Run} */
 export function emptyRun(id) {
-  return { id, last: -1, started: null, ended: null, lanes: [], diagnoses: new Map(), time: 0 };
+  return { id, last: -1, started: null, ended: null, lanes: [], diagnoses: new Map(), apart: {}, time: 0 };
 }
 
 /** A number as the events write it: themselves, or "nan", "inf", "-inf". */
@@ -56,7 +61,11 @@ export function applyFrame(run, frame) {
   if (frame.to <= run.last) return "known";
   if (frame.from !== run.last + 1) return "gap";
   for (const event of frame.events ?? []) if (event.type === "run_started") start(run, event);
-  for (const [index, news] of Object.entries(frame.lanes ?? {})) extend(run.lanes[Number(index)], news);
+  for (const [key, news] of Object.entries(frame.lanes ?? {})) {
+    const [index, seed] = key.split(".").map(Number);
+    if (seed) extendSeed(run.lanes[index], seed, news);
+    else extend(run.lanes[index], news);
+  }
   for (const event of frame.events ?? []) note(run, event);
   run.last = frame.to;
   run.time = Math.max(run.time, measuredTime(run));
@@ -68,6 +77,7 @@ function start(run, event) {
   run.lanes = event.lanes.map((lane) => ({
     ...lane,
     ...Object.fromEntries([...SERIES, ...SAMPLES].map((field) => [field, []])),
+    others: [],
     finished: null,
   }));
 }
@@ -84,6 +94,11 @@ function extend(lane, news) {
   for (const field of SAMPLES) if (news[field]) sample(lane[field], news[field]);
 }
 
+/** Of a further seed there is the loss alone. */
+function extendSeed(lane, seed, news) {
+  if (lane) (lane.others[seed - 1] ??= []).push(...news.loss.map(number));
+}
+
 /** Samples come in columns with steps of their own; what a sample lacks is null. */
 function sample(samples, { step: steps, ...columns }) {
   steps.forEach((step, at) => {
@@ -95,12 +110,15 @@ function sample(samples, { step: steps, ...columns }) {
 function note(run, event) {
   if (typeof event.time === "number") run.time = Math.max(run.time, event.time);
   if (event.type === "diagnosis") run.diagnoses.set(`${event.lane} ${event.code}`, event);
+  else if (APART.includes(event.type)) run.apart[event.type] = (run.apart[event.type] ?? 0) + 1;
   else if (event.type === "lane_finished" && run.lanes[event.lane]) run.lanes[event.lane].finished = event;
   else if (event.type === "run_finished" || event.type === "run_failed") run.ended = event;
 }
 
 /** Lanes take turns on one device, so the time of their steps adds up to the time of the run. */
 function measuredTime(run) {
+  // Of further seeds no time is known, but they do the same.
+  const seeds = run.started?.config?.seeds ?? 1;
   let milliseconds = 0;
   for (const lane of run.lanes) {
     lane.summed ??= { count: 0, ms: 0 };
@@ -109,7 +127,7 @@ function measuredTime(run) {
     }
     milliseconds += lane.summed.ms;
   }
-  return (run.started?.time ?? 0) + milliseconds / 1000;
+  return (run.started?.time ?? 0) + (seeds * milliseconds) / 1000;
 }
 
 /**
@@ -128,6 +146,21 @@ export function progress(run) {
   const early = fraction * steps < 2;
   const left = run.ended || early ? null : (run.time / fraction) * (1 - fraction);
   return { step: Math.min(reached, steps), steps, fraction, elapsed: run.ended?.seconds ?? run.time, left };
+}
+
+/**
+ * The mean of a step's losses over the seeds, and their standard deviation; null where a seed has none or one that is
+ * not finite.
+ * @param {Lane} lane
+ * @param {number} at
+ * @returns {{mean: number, deviation: number} | null}
+ */
+export function overSeeds(lane, at) {
+  const losses = [lane.loss[at], ...lane.others.map((seed) => seed[at])];
+  if (!losses.every(Number.isFinite)) return null;
+  const mean = losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
+  const squares = losses.reduce((sum, loss) => sum + (loss - mean) ** 2, 0);
+  return { mean, deviation: losses.length > 1 ? Math.sqrt(squares / (losses.length - 1)) : 0 };
 }
 
 /** Every step at which some lane's bits were sampled, in order. @param {Run} run */

@@ -28,7 +28,9 @@ export async function create(Plotly, panel) {
     empty: (run) =>
       run.started && run.lanes.every((lane) => !lane.scaled)
         ? "No lane of this run scales its loss. Choose FP16 autocast with its scaler enabled to see one."
-        : "",
+        : run.lanes.some((lane) => lane.scaled && lane.step.length)
+          ? ""
+          : null,
     summary,
   };
 }

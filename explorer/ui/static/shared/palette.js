@@ -23,6 +23,19 @@ export function laneColour(lane) {
   return colour(`lane-${lane % DASHES.length}`);
 }
 
+/** A colour of the page with little of it left, for areas. @param {string} hex as #rrggbb @param {number} [share] */
+export function faint(hex, share = 0.18) {
+  const parts = [1, 3, 5].map((at) => Number.parseInt(hex.slice(at, at + 2), 16));
+  return `rgba(${parts.join(",")},${share})`;
+}
+
+/** What a step spends its time on. */
+export const PHASES = [
+  ["forward", "forward"],
+  ["backward", "backward"],
+  ["optimizer", "optimizer"],
+];
+
 /** Call back whenever the theme changes. */
 export function onTheme(callback) {
   let dark = document.body.classList.contains("dark");
