@@ -1,4 +1,8 @@
-"""Which instruments watch a lane, and which steps each of them samples."""
+"""Which instruments watch a lane, and how often each of them looks.
+
+The intervals keep what all of them cost together under 8 % of a bare loop over ``gpt2-tiny`` and under 0.3 ms a step
+of ``mlp`` (``tests/benchmarks/bench_instruments.py``).
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,23 @@ from typing import TYPE_CHECKING
 from explorer.burst.bits import Bits
 from explorer.burst.gradients import Gradients
 from explorer.burst.memory import Memory
+from explorer.burst.operations import Operations
+from explorer.burst.speed import Speed
+from explorer.burst.timeline import Timeline
+from explorer.burst.updates import Updates
 
 if TYPE_CHECKING:
     from explorer.burst.instrument import Instrument
     from explorer.burst.lane import Lane
 
 GRADIENTS_EVERY = 10
-"""Steps from one sample of the activation gradients to the next."""
+"""Steps from one sample of the gradients to the next."""
+
+UPDATES_EVERY = 10
+"""Steps from one sample of the updates to the next."""
+
+SPEED_EVERY = 10
+"""Steps from one timing of the parts of a step to the next."""
 
 MEMORY_EVERY = 40
 """Steps from one sample of memory to the next: it hardly changes, and is the dearest to look at in a short step."""
@@ -21,19 +35,24 @@ MEMORY_EVERY = 40
 BITS_SAMPLES = 50
 """About how many samples of the traced scalar a run has, however long it is."""
 
-ALWAYS_SAMPLED = 1
-"""The second step is sampled whatever the interval: the first is not typical, as it makes the optimizer's state."""
-
 
 def instruments_of(lane: Lane, steps: int, parameter: str, index: tuple[int, ...]) -> tuple[Instrument, ...]:
-    """The instruments of one lane in a burst of so many steps; the scalar is the one whose bits are traced."""
+    """The instruments of one lane in a burst of so many steps; the scalar is the one whose bits are traced.
+
+    Speed comes first, so that what the others do between the parts of a step is outside of what it times.
+    """
+    operations = Operations(lane)
     return (
+        Speed(lane, SPEED_EVERY, operations.flop),
         Memory(lane, MEMORY_EVERY),
         Gradients(lane, GRADIENTS_EVERY),
+        Updates(lane, UPDATES_EVERY),
         Bits(lane, max(1, steps // BITS_SAMPLES), parameter, index),
+        operations,
+        Timeline(lane),
     )
 
 
 def is_sampled(instrument: Instrument, step: int, steps: int) -> bool:
-    """Whether the instrument looks at this step of so many: every so often, at the second and at the last."""
-    return step % instrument.every == 0 or step in (ALWAYS_SAMPLED, steps - 1)
+    """Whether the instrument looks at this step of so many."""
+    return instrument.samples(step, steps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -73,13 +74,13 @@ class Magnitudes:
             nonfinite = fields[255]
         else:
             mantissa, bias = spec.mantissa_bits, spec.bias
-            subnormal, *normal, nonfinite = counts.view(-1, 2**mantissa).sum(1).tolist()
-            zero = int(counts[0])
+            _, *normal, nonfinite = counts.view(-1, 2**mantissa).sum(1).tolist()
             by_exponent = {at + 1 - bias: count for at, count in enumerate(normal)}
-            smallest = 1 - bias - mantissa
-            by_exponent |= {
-                smallest + power: int(counts[2**power : 2 ** (power + 1)].sum()) for power in range(mantissa)
-            }
+            # Subnormal codes from 2^k up to 2^(k+1) are of one power of two.
+            below = counts[: 2**mantissa].cumsum(0)[[2**power - 1 for power in range(mantissa + 1)]].tolist()
+            zero = below[0]
+            for power, (less, more) in enumerate(itertools.pairwise(below)):
+                by_exponent[1 - bias - mantissa + power] = more - less
         exponents = Counter({at: count for at, count in by_exponent.items() if count})
         subnormal = sum(count for at, count in exponents.items() if 2.0**at < spec.smallest_normal)
         return cls(sum(exponents.values()) + zero + nonfinite, zero, subnormal, nonfinite, exponents)

@@ -11,12 +11,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from explorer.devices.half import FormatSupport, HalfSupport, kernels, measure, measured
+    from explorer.devices.half import FormatSupport, HalfSupport, float32_gflops, kernels, measure, measured
     from explorer.devices.intercept import HalfKernels
     from explorer.devices.machine import describe, here, resolve
 
 _HOMES = {
-    "half": ("FormatSupport", "HalfSupport", "kernels", "measure", "measured"),
+    "half": ("FormatSupport", "HalfSupport", "float32_gflops", "kernels", "measure", "measured"),
     "intercept": ("HalfKernels",),
     "machine": ("describe", "here", "resolve"),
 }
@@ -26,6 +26,7 @@ __all__ = [
     "HalfKernels",
     "HalfSupport",
     "describe",
+    "float32_gflops",
     "here",
     "kernels",
     "measure",
