@@ -42,7 +42,8 @@ def vit_tiny() -> nn.Module:
     """A vision transformer over the 16 patches of 2 × 2 pixels of a digit: 4 layers of width 128 with 4 heads.
 
     Initial weights have the standard deviation 1 / √width. ViT's own 0.02 is for patches of 768 numbers; with the 4
-    numbers of these it left the loss where it was for the first 20 steps, where this one halves it.
+    numbers of these it learnt next to nothing in 60 steps (batches of 8, AdamW, learning rate 1e-3), where this one
+    came from 2.8 to 1.0.
     """
     return _vit(
         image_size=8,

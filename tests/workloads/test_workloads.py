@@ -176,6 +176,11 @@ def test_digits_lie_between_0_and_1_and_input_scale_multiplies_them():
     assert torch.equal(scaled, inputs * 256)
 
 
+def test_input_scale_multiplies_images_too():
+    plain, scaled = (batches_for(workloads.get_model("vit-tiny"), input_scale=scale).next(CPU)[0] for scale in (1, 4))
+    assert torch.equal(scaled, plain * 4)
+
+
 @pytest.mark.parametrize("name", ["vit-tiny", "vit-small"])
 def test_images_have_the_size_a_vision_transformer_takes_and_the_digits_pixels(name):
     model = workloads.get_model(name)
@@ -184,10 +189,10 @@ def test_images_have_the_size_a_vision_transformer_takes_and_the_digits_pixels(n
     flat, same = build.build_batches("digits", 4, 0, 0).next(CPU)
     assert images.shape == (4, channels, side, side)
     assert torch.equal(classes, same)
-    block = side // 8
+    block, expected = side // 8, 2 * flat.view(4, 8, 8) - 1
     for channel in range(channels):
-        assert torch.equal(images[:, channel, ::block, ::block], flat.view(4, 8, 8))
-        assert torch.equal(images[:, channel, block - 1 :: block, block - 1 :: block], flat.view(4, 8, 8))
+        assert torch.equal(images[:, channel, ::block, ::block], expected)
+        assert torch.equal(images[:, channel, block - 1 :: block, block - 1 :: block], expected)
 
 
 def test_spirals_wind_within_the_unit_circle_in_three_equal_arms():
