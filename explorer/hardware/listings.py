@@ -42,7 +42,7 @@ torch.backends.cudnn.conv.fp32_precision = "tf32"
 
 EXAMPLE = """\
 device = "{device}"
-model = nn.Sequential(nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 10)).to(device)  # your model, in float32
+model = nn.Sequential(nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 10)).to(device)  # your model
 optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
 batches = [(torch.randn(32, 64), torch.randint(10, (32,))) for _ in range(10)]  # your data
 """
