@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from explorer.burst.instrument import Instrument
-from explorer.burst.storages import LiveStorages, gradients_of, optimizer_state_of, storages, weights_of
+from explorer.burst.storages import LiveStorages, gradients_of, optimizer_state_of, weights_of
 
 if TYPE_CHECKING:
     from explorer.workloads.build import Batch
@@ -37,14 +37,13 @@ class Memory(Instrument):
         """Note what lives before the step."""
         self._weights = weights_of(self.lane)
         self._before = self._weights | optimizer_state_of(self.lane)
-        self._batch = storages(batch)
         if self.lane.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.lane.device)
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
         """Follow allocations and saved tensors through the step."""
-        self._live = LiveStorages(self._before | self._batch, self._weights)
+        self._live = LiveStorages(self._before, self._weights)
         with self._live.following(self.lane.model):
             yield
         self._optimizer = optimizer_state_of(self.lane)
@@ -59,13 +58,12 @@ class Memory(Instrument):
 
     def reading(self) -> dict[str, int]:
         """The bytes by name."""
-        elsewhere = self._weights.keys() | self._batch.keys() | self._live.casts.keys()
         sizes = {
             "weights": sum(self._weights.values()),
             "master_weights": 0,
             "gradients": sum(self._gradients.values()),
             "optimizer": sum(self._optimizer.values()),
-            "activations": sum(size for key, size in self._live.saved.items() if key not in elsewhere),
+            "activations": sum(size for key, size in self._live.saved.items() if key not in self._live.casts),
             "cast_cache": sum(self._live.casts.values()),
             "total": sum(self._before.values()) + self._live.peak,
         }

@@ -76,7 +76,7 @@ class LiveStorages(TorchDispatchMode):
     Parameters
     ----------
     known : iterable of int
-        Storages that live already (weights, optimizer state, the batch): not counted.
+        Storages that live already (weights, optimizer state): not counted.
     weights : iterable of int
         Which of them are weights; a cast copy of one of these in the forward pass belongs to autocast's cast cache.
 
@@ -87,7 +87,7 @@ class LiveStorages(TorchDispatchMode):
     alive : dict of int to Allocation
         What is alive now, by the storage's address.
     saved : dict of int to int
-        Bytes of each storage that autograd saved for backward in the forward pass, known ones among them.
+        Bytes of each storage of the step that autograd saved for backward in the forward pass, casts among them.
     casts : dict of int to int
         Bytes of each storage that holds a weight's cast.
     forward : bool
@@ -137,8 +137,10 @@ class LiveStorages(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run the operation and see what it made."""
         out = func(*args, **(kwargs or {}))
-        # What an operation wrote into was there before: in-place and foreach operations bring no storage of their own.
-        if func._schema.is_mutable:
+        # What an operation wrote into or looks at in another shape was there before: in-place operations, foreach
+        # operations and views bring no storage of their own. (``torch.tensor`` shows itself as the view that ends it.)
+        is_view = func.is_view and func is not torch.ops.aten.lift_fresh.default
+        if func._schema.is_mutable or is_view:
             return out
         made = out if isinstance(out, tuple | list) else (out,)
         for tensor in plain_tensors(each for each in made if isinstance(each, Tensor)):
@@ -178,11 +180,12 @@ class LiveStorages(TorchDispatchMode):
         self.live -= allocation.size
 
     def _save(self, tensor: Tensor) -> None:
-        for key, size in storages([tensor]).items():
-            if self.forward:
-                self.saved[key] = size
+        for key in storages([tensor]):
+            # What lived before the step is a weight or a batch.
             if key in self.alive:
                 self.alive[key].is_saved = True
+                if self.forward:
+                    self.saved[key] = self.alive[key].size
 
 
 def _same(tensor: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from explorer.burst.instrument import Instrument
-from explorer.burst.storages import Allocation, LiveStorages, gradients_of, optimizer_state_of, storages, weights_of
+from explorer.burst.storages import Allocation, LiveStorages, gradients_of, optimizer_state_of, weights_of
 
 if TYPE_CHECKING:
     from explorer.burst.lane import Lane
@@ -53,7 +53,7 @@ class Timeline(Instrument):
     def prepare(self, batch: Batch, step: int) -> None:
         """Note what lives before the step."""
         self._weights, self._state = weights_of(self.lane), optimizer_state_of(self.lane)
-        self._live = LiveStorages(self._weights.keys() | self._state.keys() | storages(batch).keys(), self._weights)
+        self._live = LiveStorages(self._weights.keys() | self._state.keys(), self._weights)
         self._old = self._live.adopt(p.grad for p in self.lane.model.parameters() if p.grad is not None)
         self._gradients = list(self._old)
         self._marks: dict[str, float] = {}
