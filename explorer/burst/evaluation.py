@@ -8,7 +8,7 @@ float32 numbers in a model without autocast, casts or converted layers.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -63,7 +63,7 @@ class Evaluation:
 
     def of(self, lane: Lane) -> dict[str, float | str]:
         """``loss`` in float32 and ``autocast_loss`` as the lane trains, both mean cross-entropy in nats."""
-        copy_weights(lane.model, self._plain)
+        copy_weights(lane.model, self._plain, lane.precision.transposed)
         lane.model.eval()
         devices = [] if lane.device.type == "cpu" else [lane.device]
         with torch.no_grad(), lane.precision.step(), torch.random.fork_rng(devices, device_type=lane.device.type):
@@ -78,17 +78,16 @@ class Evaluation:
 
 
 @torch.no_grad()
-def copy_weights(trained: nn.Module, plain: nn.Module) -> None:
-    """Give a model the weights and buffers of one that was converted from its like.
+def copy_weights(trained: nn.Module, plain: nn.Module, transposed: Collection[str] = ()) -> None:
+    """Give a model the weights and buffers of one that was converted from its like, rounded to its own dtypes.
 
-    A layer that became an ``nn.Linear`` on the way (Transformers' ``Conv1D``) has its weight transposed.
+    ``transposed`` names the layers whose weight was transposed on the way.
     """
     for name, module in plain.named_modules():
         source = trained.get_submodule(name)
-        became_linear = isinstance(source, nn.Linear) and not isinstance(module, nn.Linear)
         for own, target in _own_tensors(module):
             value = getattr(source, own)
-            target.copy_(value.T if became_linear and value.dim() == 2 else value)
+            target.copy_(value.t() if name in transposed and own == "weight" else value)
 
 
 def _own_tensors(module: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:

@@ -9,8 +9,9 @@ type               fields beside the common four
 =================  ================================================================================================
 ``run_started``    ``config`` (everything filled in), ``device`` (as :func:`explorer.devices.describe` gives it),
                    ``versions``, ``trace`` (``parameter``, ``index``, ``shape``), ``lanes``: a list of ``name``,
-                   ``recipe``, ``support`` (``native`` or ``emulated``), ``parameters`` (count), ``scaled`` (whether a
-                   loss scale is in use) and ``formats`` (role in ``bits`` to format name)
+                   ``recipe``, ``support`` (``native`` or ``emulated``), ``reason`` (why), ``converted`` (names of the
+                   layers that the recipe replaced), ``parameters`` (count), ``scaled`` (whether a loss scale is in
+                   use) and ``formats`` (role in ``bits`` to format name)
 ``step``           ``lane step loss scale skipped grad_norm step_ms samples_per_s`` and, when sampled, ``memory``,
                    ``gradients``, ``updates``, ``speed``, ``bits``, ``eval``. ``step`` counts from 0; ``scale`` is null
                    in a lane without scaler. ``seed`` where the burst has several; ``learning_rate`` where it varies

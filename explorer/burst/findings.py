@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import fmean, median
 
-from explorer import formats
 from explorer.burst.seen import Seen
 
 WORTH_SAYING_LOST = 0.01
@@ -25,6 +24,12 @@ WORTH_SAYING_UNCHANGED = 0.5
 
 NARROW = 1e6
 """A format whose largest number is below this has a range that activations can leave (FP16: 65504)."""
+
+WORTH_SAYING_LOST_8_BITS = 0.1
+"""The same of a format of 8 bits."""
+
+FULL_RANGE = 1e38
+"""The largest numbers of float32, TF32 and BF16 are above this."""
 
 SMALLEST_SAFE_EPS = 1e-5
 """Measured with moments in FP16: AdamW ends in NaN or infinity with an eps of 1e-8 to 1e-6, and trains with 1e-4."""
@@ -74,6 +79,8 @@ def _apart(loss: float, reference: float, name: str) -> str:
     apart = loss / reference - 1 if reference else 0.0
     if abs(apart) < 0.01:
         return f"within 1 % of {name}"
+    if apart > 9:
+        return f"{short(apart + 1)} times as high as {name}"
     return f"{abs(apart):.0%} {'above' if apart > 0 else 'below'} {name}".replace("%", " %")
 
 
@@ -103,16 +110,23 @@ def forward_overflow(lane: Seen, reference: Seen | None) -> str | None:
     return sentence
 
 
-@_finding("eps-underflow", "non-finite-loss", "infinite-gradient", "lost-updates", "lost-gradients")
+@_finding(
+    "eps-underflow", "non-finite-loss", "infinite-gradient", "learning-rate-too-high", "lost-updates", "lost-gradients"
+)
 def eps_underflow(lane: Seen, reference: Seen | None) -> str | None:
     """AdamW's eps does not keep its denominator away from 0 where moments are kept in FP16."""
-    if not lane.first_bad or lane.optimizer != "adamw" or not _is_kept_narrow(lane) or lane.eps >= SMALLEST_SAFE_EPS:
+    if lane.optimizer != "adamw" or not _is_kept_narrow(lane) or lane.eps >= SMALLEST_SAFE_EPS or lane.first_bad == 0:
         return None
-    if _is_bad_too(reference, lane.first_bad):
+    bad = lane.first_bad
+    if (bad is None and not lane.has_diverged) or (reference is not None and reference.has_diverged):
         return None
     label = lane.stored.label
-    when = f"The loss is {_what(lane.losses[lane.first_bad])} from step {lane.first_bad} on"
-    if formats.get(lane.recipe.weights).decode(lane.stored.encode(lane.eps)).value == 0:
+    if bad is None:
+        peak = max(loss for loss in lane.losses if math.isfinite(loss))
+        when = f"The loss rose from {short(lane.losses[0])} to {short(peak)}"
+    else:
+        when = f"The loss is {_what(lane.losses[bad])} from step {bad} on"
+    if lane.stored.decode(lane.stored.encode(lane.eps)).value == 0:
         return (
             f"{when}: AdamW's eps of {lane.eps:g} is 0 in {label}, and 0 / 0 where a second moment is 0 too. Take 1e-4."
         )
@@ -203,8 +217,8 @@ def learning_rate_too_high(lane: Seen, reference: Seen | None) -> str | None:
 
 @_finding("lost-updates")
 def lost_updates(lane: Seen, reference: Seen | None) -> str | None:
-    """Updates that are not zero leave the stored weights as they were."""
-    if not lane.unchanged or (share := fmean(lane.unchanged)) < WORTH_SAYING_UNCHANGED or _rounds_at_random(lane):
+    """Updates that are not zero leave the stored weights as they were; by chance, where rounding is stochastic."""
+    if not lane.unchanged or (share := fmean(lane.unchanged)) < WORTH_SAYING_UNCHANGED or lane.recipe.stochastic:
         return None
     return (
         f"{percent(share)} of its weights stayed as they were though their update was not 0: less than half the "
@@ -214,10 +228,19 @@ def lost_updates(lane: Seen, reference: Seen | None) -> str | None:
 
 @_finding("lost-gradients")
 def lost_gradients(lane: Seen, reference: Seen | None) -> str | None:
-    """Gradients that float32 has and the compute format does not."""
-    if not lane.lost or (share := fmean(lane.lost)) < WORTH_SAYING_LOST:
+    """Gradients that float32 has and the compute format does not.
+
+    Rounding moves some activations to the other side of a ReLU, and their gradients are zero for that: a few in BF16,
+    which has float32's range, a percent or two in FP8. So this is said of formats of narrow range only, and of FP8 from
+    a larger share on. Where operands are scaled, what vanishes is small beside its neighbours, and is not lost.
+    """
+    narrow = lane.gradient_format.max < FULL_RANGE and lane.recipe.scaling == "none"
+    if not narrow or not lane.lost:
         return None
-    return f"It lost {percent(share)} of its gradients: too small for {lane.format.label}, they became 0."
+    share = fmean(lane.lost)
+    if share < (WORTH_SAYING_LOST if lane.gradient_format.bits > 8 else WORTH_SAYING_LOST_8_BITS):
+        return None
+    return f"It lost {percent(share)} of its gradients: too small for {lane.gradient_format.label}, they became 0."
 
 
 @_finding("non-finite-loss")
@@ -246,8 +269,8 @@ def subnormal_gradients(lane: Seen, reference: Seen | None) -> str | None:
     if not lane.subnormal or (share := fmean(lane.subnormal)) < WORTH_SAYING_SUBNORMAL:
         return None
     return (
-        f"{percent(share)} of its gradients are subnormal in {lane.format.label}, held with fewer than "
-        f"{lane.format.mantissa_bits + 1} significant bits."
+        f"{percent(share)} of its gradients are subnormal in {lane.gradient_format.label}, held with fewer than "
+        f"{lane.gradient_format.mantissa_bits + 1} significant bits."
     )
 
 
@@ -263,17 +286,12 @@ def _diverged_too(lane: Seen, reference: Seen | None) -> bool:
 
 def _has_narrow_range(lane: Seen) -> bool:
     """Whether activations can leave the range of the compute format; where operands are scaled they do not."""
-    return lane.format.max < NARROW and getattr(lane.recipe, "scaling", "none") == "none"
+    return lane.format.max < NARROW and lane.recipe.scaling == "none"
 
 
 def _is_kept_narrow(lane: Seen) -> bool:
     """Whether weights, and with them the optimizer's moments, are kept in a format of narrow range."""
     return lane.stored.max < NARROW
-
-
-def _rounds_at_random(lane: Seen) -> bool:
-    """Whether an update that is too small for the format gets through now and then, by its probability."""
-    return lane.recipe.name.endswith("-stochastic")
 
 
 def _what(loss: float) -> str:

@@ -92,15 +92,22 @@ class Lane:
         self.schedule = Schedule(config.schedule, config.warmup_steps, config.steps)
         self.faults = Faults(settings.faults)
         scaler = settings.scaler and settings.scaler.model_dump()
-        self.precision = Precision(recipes.get(settings.recipe), device, scaler)
+        seed = config.seed if seed is None else seed
+        self.precision = Precision(recipes.get(settings.recipe), device, scaler, seed)
         self.model = self.precision.prepare(copy.deepcopy(model).to(device))
         self.parameters = list(self.model.parameters())
         self.scaler = self.precision.scaler
-        self.optimizer = _optimizer(config, settings, self.parameters)
+        self.optimizer = self.precision.optimizer(
+            config.lane_setting(settings, "optimizer"),
+            self.parameters,
+            lr=self.learning_rate,
+            weight_decay=config.lane_setting(settings, "weight_decay"),
+            eps=config.lane_setting(settings, "eps"),
+        )
         self.collapsed = False
         self._step = self._updates = self._skipped_in_a_row = 0
         self.optimizer.register_step_post_hook(self._count_update)
-        self._random_state = RandomState(config.seed if seed is None else seed, device)
+        self._random_state = RandomState(seed, device)
 
     def train(self, batch: Batch, instruments: Sequence[Instrument] = (), more: Sequence[Batch] = ()) -> Trained:
         """Take one training step, watched by the instruments.
@@ -236,13 +243,3 @@ class RandomState:
         torch.set_rng_state(states[0])
         if self._device.type != "cpu":
             torch.get_device_module(self._device).set_rng_state(states[1], self._device)
-
-
-def _optimizer(config: BurstConfig, settings: LaneConfig, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-    lr, weight_decay = (config.lane_setting(settings, field) for field in ("learning_rate", "weight_decay"))
-    if config.lane_setting(settings, "optimizer") == "sgd":
-        return torch.optim.SGD(parameters, lr=lr, weight_decay=weight_decay)
-    if config.lane_setting(settings, "optimizer") == "adafactor":
-        return torch.optim.Adafactor(parameters, lr=lr, weight_decay=weight_decay)
-    eps = config.lane_setting(settings, "eps")
-    return torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, eps=eps)

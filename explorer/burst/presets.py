@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from explorer import recipes
 from explorer.burst.config import BurstConfig, parse_config
 from explorer.errors import look_up
 
@@ -31,13 +32,12 @@ def _scaled(name: str, **scaler: Any) -> dict[str, Any]:
     return {"name": name, "recipe": "fp16-amp", "scaler": scaler}
 
 
-_UNSCALED = _scaled("FP16, unscaled", enabled=False)
-_ALL_FOUR = [
-    {"name": "FP32", "recipe": "fp32"},
-    {"name": "BF16", "recipe": "bf16-amp"},
-    _UNSCALED,
-    _scaled("FP16, scaled"),
-]
+def _own(recipe: str, name: str | None = None) -> dict[str, Any]:
+    return {"name": name or recipes.get(recipe).label, "recipe": recipe}
+
+
+_FP32, _BF16 = _own("fp32", "FP32"), _own("bf16-amp", "BF16")
+_ALL_FOUR = [_FP32, _BF16, _scaled("FP16, unscaled", enabled=False), _scaled("FP16, scaled")]
 _DIGITS = {"model": "mlp", "batch_size": 64}
 
 PRESETS: dict[str, Preset] = {
@@ -94,6 +94,71 @@ PRESETS: dict[str, Preset] = {
             question="How does it look when FP16 cannot learn at all?",
             answer="With the loss weighted by 0.00001 unscaled FP16 has hardly a gradient left; scaled, it learns.",
             settings={**_DIGITS, "steps": 150, "loss_weight": 1e-5, "clip_norm": None, "lanes": _ALL_FOUR},
+        ),
+        Preset(
+            name="fp16-overflow",
+            title="What loss scaling cannot cure",
+            question="Why does the scale fall and fall?",
+            answer="Activations leave FP16's range before there is a gradient: every step is skipped, until the lane "
+            "ends. BF16 has the range.",
+            settings={
+                **_DIGITS,
+                "steps": 100,
+                "input_scale": 256.0,
+                "weight_gain": 16.0,
+                "lanes": [_FP32, _BF16, _scaled("FP16, scaled")],
+            },
+        ),
+        Preset(
+            name="swamping",
+            title="Small updates vanish beside large weights",
+            question="Why are master weights kept in float32?",
+            answer="In pure BF16 most updates are less than half an ulp of their weight, and leave no trace. Float32 "
+            "master weights keep them, and stochastic rounding does on average.",
+            settings={
+                **_DIGITS,
+                "steps": 400,
+                "learning_rate": 1e-4,
+                "clip_norm": None,
+                "lanes": [_FP32, _BF16, _own("bf16-pure"), _own("bf16-pure-stochastic")],
+            },
+        ),
+        Preset(
+            name="fp8-scaling",
+            title="FP8 needs scales",
+            question="What does FP8 lose without scaling?",
+            answer="Plain casts make most output gradients 0 in E5M2, and that lane learns less; one scale a tensor is "
+            "enough to follow float32.",
+            settings={
+                "model": "gpt2-tiny",
+                "steps": 60,
+                "lanes": [_FP32, _own("fp8-tensorwise"), _own("fp8-rowwise"), _own("fp8-unscaled")],
+            },
+        ),
+        Preset(
+            name="blocks",
+            title="Blocks of 32 and 16 numbers with a scale each",
+            question="How far down can a format go?",
+            answer="MXFP8 and even 4-bit NVFP4 stay within a few percent of float32 over these steps.",
+            settings={"model": "gpt2-tiny", "steps": 60, "lanes": [_FP32, _own("mxfp8"), _own("nvfp4")]},
+        ),
+        Preset(
+            name="pure-fp16-eps",
+            title="AdamW's eps is zero in FP16",
+            question="Why does pure FP16 go to NaN at once?",
+            answer="1e-8 rounds to 0 in FP16, and so does the second moment of a small gradient: 0 / 0 in the first "
+            "steps. An eps of 1e-4 trains, and so does SGD.",
+            settings={
+                **_DIGITS,
+                "steps": 200,
+                "clip_norm": None,
+                "lanes": [
+                    _FP32,
+                    _own("fp16-pure", "FP16 pure, eps 1e-8"),
+                    {**_own("fp16-pure", "FP16 pure, eps 1e-4"), "eps": 1e-4},
+                    {**_own("fp16-pure", "FP16 pure, SGD"), "optimizer": "sgd", "learning_rate": 0.1},
+                ],
+            },
         ),
     )
 }

@@ -84,7 +84,7 @@ class Runner:
         entry = {
             "name": lane.settings.name,
             "recipe": lane.settings.recipe,
-            "support": lane.precision.support,
+            **lane.precision.describe(),
             "parameters": sum(p.numel() for p in lane.parameters),
             "scaled": lane.scaler.is_enabled(),
         }

@@ -98,8 +98,13 @@ class Seen:
 
     @property
     def format(self) -> formats.FormatSpec:
-        """The format that products are computed in."""
-        return formats.get(self.recipe.compute)
+        """The format of the operands of forward products; of their elements, where these share scales."""
+        return _elements(self.recipe.compute)
+
+    @property
+    def gradient_format(self) -> formats.FormatSpec:
+        """The same of the output gradients that enter the products of a backward pass."""
+        return _elements(self.recipe.gradient_operand)
 
     @property
     def stored(self) -> formats.FormatSpec:
@@ -120,3 +125,8 @@ class Seen:
         first = max(finite[0], 1e-6)
         at_the_end = fmean(finite[-RECENT:]) > 1.5 * first
         return at_the_end or sum(loss > 3 * first for loss in finite) >= 3
+
+
+def _elements(name: str) -> formats.FormatSpec:
+    found = formats.get(name)
+    return getattr(found, "element", found)
