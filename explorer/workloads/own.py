@@ -20,6 +20,9 @@ LONGEST_UNKNOWN = 8192
 HUB_ID = re.compile(r"(?=.{3,96}\Z)[A-Za-z0-9_][\w.-]*/[A-Za-z0-9_][\w.-]*", re.ASCII)
 """``owner/id`` as ``huggingface_hub.utils.validate_repo_id`` has it, with the owner required."""
 
+LARGEST_JSON_BYTES = 20_000_000
+"""A config or an index is not read above this size; the index of the largest models has about two million bytes."""
+
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 """Endings of weight files that run code when they are read."""
 
@@ -108,10 +111,7 @@ def read_config(name: str, folder: Path) -> dict[str, Any]:
         raise refuse(name, "is not a folder on this machine that can be read") from None
     if "config.json" not in files:
         raise refuse(name, "has no config.json, as save_pretrained of Transformers writes it")
-    try:
-        config = json.loads((folder / "config.json").read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):
-        config = None
+    config = _read_json(folder / "config.json")
     if not isinstance(config, dict):
         raise refuse(name, "has a config.json that is not a JSON object")
     if not files & {"model.safetensors", "model.safetensors.index.json"}:
@@ -132,13 +132,23 @@ def read_config(name: str, folder: Path) -> dict[str, Any]:
 def _only_safetensors(index: Path) -> bool:
     """Whether an index of several weight files names nothing but safetensors files that are in its own folder."""
     try:
-        files = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
+        files = set(_read_json(index)["weight_map"].values())
         return bool(files) and all(
             file.endswith(".safetensors") and Path(file).name == file and (index.parent / file).is_file()
             for file in files
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (KeyError, TypeError, AttributeError):
         return False
+
+
+def _read_json(file: Path) -> Any:
+    """What a JSON file holds; None where it is none, or no plain file (a pipe would never end), or far too large."""
+    try:
+        if not file.is_file() or file.stat().st_size > LARGEST_JSON_BYTES:
+            return None
+        return json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
 
 
 def is_for_images(config: dict[str, Any]) -> bool:

@@ -216,9 +216,10 @@ def _tokenizer(transformers: Any, name: str, folder: Path) -> Any:
 
 def _without_dropout(config: Any) -> None:
     """Set every rate of dropout in a config to 0, so that lanes differ by their number formats alone."""
-    for field, value in config.to_dict().items():
-        if "drop" in field and isinstance(value, float):
-            setattr(config, field, 0.0)
+    for part in (config, config.get_text_config()):
+        for field, value in part.to_dict().items():
+            if "drop" in field and isinstance(value, float):
+                setattr(part, field, 0.0)
 
 
 @contextlib.contextmanager

@@ -168,6 +168,13 @@ def test_a_broken_file_is_refused_in_a_sentence(changed, file, content, reason):
     assert reason in why(f"path:{folder}")
 
 
+def test_a_pipe_in_place_of_a_config_is_refused_at_once(changed):
+    folder = changed("llama")
+    (folder / "config.json").unlink()
+    os.mkfifo(folder / "config.json")
+    assert "has a config.json that is not a JSON object" in why(f"path:{folder}")
+
+
 def test_a_folder_with_pickles_only_is_refused_unread(changed):
     folder = changed("llama")
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
