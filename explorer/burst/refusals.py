@@ -23,7 +23,8 @@ def refusal(error: ValidationError, root: type[BaseModel]) -> InputError:
     field = _path(place)
     if first["type"] == "value_error" and isinstance(first["ctx"]["error"], InputError):
         inner = first["ctx"]["error"]
-        return InputError(f"{field}.{inner.field}" if field else inner.field, inner.given, inner.accepted)
+        # One about the burst as a whole names its field already, and may say more than "got …, but takes …".
+        return InputError(f"{field}.{inner.field}", inner.given, inner.accepted) if field else inner
     if first["type"] == "extra_forbidden":
         there_are = ", ".join(_part_at(root, place[:-1]).model_fields)
         return InputError(field, first["input"], there_are, sentence=f"{field}: no such field; there are {there_are}.")

@@ -13,6 +13,8 @@ import torch
 from workloads_hub import Hub
 
 from explorer import workloads
+from explorer.burst import run_burst
+from explorer.burst.config import parse_config
 from explorer.errors import InputError
 from explorer.workloads import build
 
@@ -218,6 +220,22 @@ def test_own_models_can_be_switched_off(name):
     with pytest.raises(InputError, match="this server takes no models from the hub or from folders, only one of gpt2"):
         workloads.accepts(name, allow_hub=False)
     assert workloads.accepts("mlp", allow_hub=False) is workloads.MODELS["mlp"]
+
+
+def test_a_burst_of_a_folder_tells_its_refusals_in_full_and_trains_the_rest(saved, changed):
+    folder = changed("llama")
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(InputError, match="holds its weights as pickles, which can run code when they are read"):
+        parse_config({"model": f"path:{folder}", "lanes": [{"recipe": "fp32"}]})
+    settings = {"steps": 3, "batch_size": 2, "sequence_length": 16, "eval_every": 2, "clip_norm": None}
+    lanes = [{"recipe": "fp32"}, {"recipe": "bf16-amp"}]
+    config = parse_config({"model": f"path:{saved / 'bert-bare'}", "lanes": lanes, "learning_rate": 0.01, **settings})
+    events = list(run_burst(config))
+    assert events[-1]["type"] == "run_finished"
+    assert events[0]["trace"]["parameter"] == "bert.encoder.layer.1.attention.self.key.weight"
+    for lane in range(2):
+        held_out = [event["eval"]["loss"] for event in events if event.get("lane") == lane and "eval" in event]
+        assert held_out[-1] < held_out[0]
 
 
 @pytest.mark.parametrize("name", [None, 3, ["mlp"], "", ":", "http://x/y", "HUB:a/b", "mlp "])
