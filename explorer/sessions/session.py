@@ -185,6 +185,7 @@ class Session:
 
         ``worker`` (as in :meth:`health`), ``reason`` (why it is down, else empty), ``device`` (as
         :func:`explorer.devices.describe` gives it; None until the worker is ready), ``devices`` (names, likewise),
+        ``recipes`` (for each ``how`` and ``reason``, likewise),
         ``torch`` (its version with the build), ``native`` (which of ``fp16 bf16`` the device multiplies natively),
         ``memory_total`` and ``memory_free`` (bytes of main memory, now), ``pid``, ``uptime`` (seconds of the
         session), ``restarts`` (of the worker) and ``queued``.
@@ -197,6 +198,7 @@ class Session:
             "reason": supervisor.reason,
             "device": facts.get("device"),
             "devices": facts.get("devices"),
+            "recipes": facts.get("recipes"),
             "torch": facts.get("torch"),
             "native": [name for name, support in halves.items() if support["how"] == "native"],
             "memory_total": memory.total,

@@ -24,6 +24,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from typing import Any, NoReturn
 
 from explorer.burst.events import ENDINGS, Event, Stamp, encode
@@ -101,17 +102,20 @@ def warm_up(device: str) -> dict[str, Any]:
     started = time.perf_counter()
     import torch
 
-    from explorer import devices
+    from explorer import devices, recipes
     from explorer.burst import run_burst
+    from explorer.recipes.support import support_of
 
     # The transformer models load lazily, and most bursts want one; a first step opens the data and the kernels.
     importlib.import_module("transformers.models.gpt2.modeling_gpt2")
     step = {"model": "mlp", "steps": 1, "device": device, "lanes": [{"recipe": "fp16-amp"}]}
     for _ in run_burst(step):
         pass
+    resolved = devices.resolve(device)
     return {
         "devices": devices.here(),
-        "device": devices.describe(devices.resolve(device)),
+        "device": devices.describe(resolved),
+        "recipes": {name: asdict(support_of(recipes.get(name), resolved)) for name in recipes.names()},
         "torch": torch.__version__,
         "seconds": round(time.perf_counter() - started, 3),
     }

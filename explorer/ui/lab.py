@@ -16,10 +16,13 @@ from explorer.burst.config import BurstConfig, parse_config
 from explorer.burst.presets import PRESETS, get_preset
 from explorer.errors import InputError
 from explorer.sessions import Session, Store
-from explorer.ui import links, settings, static_files
+from explorer.ui import lanes, links, settings, static_files
 
 DEFAULT_PRESET = "four-lanes"
 FAILED = "Something went wrong on the server, and its log says what. Nothing was started."
+
+LONGEST_LINK = 30_000
+"""Letters of a config in a link: servers refuse a request whose address is longer than 64 kB, and some half of that."""
 
 log = logging.getLogger(__name__)
 _counter = itertools.count(1)
@@ -35,7 +38,7 @@ def build(demo: gr.Blocks, session: Session, store: Store) -> None:
             run = gr.Button("▶ Run", variant="primary", elem_id="lab-run", min_width=60)
             stop = gr.Button("■ Stop", elem_id="lab-stop", min_width=60)
         alert = gr.HTML("", html_template=ALERT, padding=False, elem_id="lab-alert")
-        form = settings.build(get_preset(DEFAULT_PRESET).config())
+        form = settings.build(_first())
         share = gr.Button("copy a link to these settings", size="sm", elem_id="lab-share")
     panel = _panel(session)
 
@@ -43,18 +46,30 @@ def build(demo: gr.Blocks, session: Session, store: Store) -> None:
     # The panel knows its run, also where an address opened it and Gradio was never asked.
     stop.click(None, js="() => { document.dispatchEvent(new Event('lab:stop')); }", **quiet)
     share.click(partial(_link, form), form.inputs, [panel, alert], **quiet)
-    preset.input(partial(_choose, form), preset, [panel, alert, *form.outputs], **quiet)
-    model = form.fields["model"]
+
+    def support() -> lanes.Supports | None:
+        return session.details()["recipes"]
+
+    def choose(name: str) -> list[Any]:
+        return _choose(form, name, support())
+
+    def recipe_chosen(name: str) -> list[Any]:
+        return lanes.show_recipe(name, support())
+
+    preset.input(choose, preset, [panel, alert, *form.outputs], **quiet)
+    model, data = form.fields["model"], form.fields["data"]
     model.input(settings.fill_model, model, form.model_outputs, **quiet)
-    form.add.click(_on_values(settings.add_lane, form), form.inputs, form.lane_outputs, **quiet)
+    data.input(settings.fill_data, [model, data], form.data_outputs, **quiet)
+    form.add.click(_on_values(settings.add_lane, form, support), form.inputs, form.lane_outputs, **quiet)
     for index, lane in enumerate(form.lanes):
-        removed = _on_values(settings.remove_lane, form, index=index)
+        removed = _on_values(settings.remove_lane, form, support, index=index)
         lane.remove.click(removed, form.inputs, form.lane_outputs, **quiet)
-        lane.fields["recipe"].input(_scaler_shown, lane.fields["recipe"], lane.scaler, **quiet)
+        lane.fields["recipe"].input(recipe_chosen, lane.fields["recipe"], lane.recipe_outputs, **quiet)
+        lane.fields["fault"].input(lanes.show_fault, lane.fields["fault"], lane.fault_outputs, **quiet)
 
     # Not a partial: Gradio finds a wanted request by the annotation.
     def open_page(request: gr.Request) -> list[Any]:
-        return _open(store, form, request.query_params)
+        return _open(store, form, request.query_params, support())
 
     demo.load(open_page, None, [preset, panel, alert, *form.outputs], **quiet)
     demo.load(None, None, sidebar, js=NARROW, **quiet)
@@ -117,28 +132,36 @@ def _submit(session: Session, form: settings.Form, *values: Any) -> tuple[Any, A
 def _link(form: settings.Form, *values: Any) -> tuple[Any, Any]:
     """The settings as a link, which the panel puts on the clipboard."""
     try:
-        config = parse_config(settings.read(form, values))
+        config = links.encode_config(parse_config(settings.read(form, values)))
+        if len(config) > LONGEST_LINK:
+            sentence = f"text: is too long for a link, which holds about {LONGEST_LINK * 3 // 4:,} characters in all."
+            raise InputError("text", None, "a shorter one", sentence=sentence)
     except InputError as error:
         return gr.skip(), html.escape(str(error))
-    return gr.update(link={"config": links.encode_config(config), "n": next(_counter)}), ""
+    return gr.update(link={"config": config, "n": next(_counter)}), ""
 
 
-def _choose(form: settings.Form, name: str) -> list[Any]:
+def _choose(form: settings.Form, name: str, support: lanes.Supports | None = None) -> list[Any]:
     """A preset was chosen: all settings follow."""
-    return [gr.update(preset=name), "", *settings.fill(form, get_preset(name).config())]
+    return [gr.update(preset=name), "", *settings.fill(form, get_preset(name).config(), support)]
 
 
-def _open(store: Store, form: settings.Form, query: Any) -> list[Any]:
+def _open(store: Store, form: settings.Form, query: Any, support: lanes.Supports | None = None) -> list[Any]:
     """What the page's address asks for: a preset, or the settings of a run or of a link."""
     settings_alone = [gr.skip(), gr.skip()]
     try:
         if name := query.get("preset"):
-            return [name, *_choose(form, get_preset(name).name)]
+            return [name, *_choose(form, get_preset(name).name, support)]
         config = _asked_for(store, query)
     except InputError as error:
         return [*settings_alone, html.escape(str(error)), *([gr.skip()] * len(form.outputs))]
-    shown = settings.fill(form, config) if config else [gr.skip()] * len(form.outputs)
+    shown = settings.fill(form, config, support) if config else settings.mark(form, _first(), support)
     return [*settings_alone, "", *shown]
+
+
+def _first() -> BurstConfig:
+    """What the settings hold before anyone has chosen."""
+    return get_preset(DEFAULT_PRESET).config()
 
 
 def _asked_for(store: Store, query: Any) -> BurstConfig | None:
@@ -150,10 +173,8 @@ def _asked_for(store: Store, query: Any) -> BurstConfig | None:
     return links.decode_config(config) if config else None
 
 
-def _scaler_shown(recipe: str) -> Any:
-    return gr.update(visible=recipes.get(recipe).scaler)
-
-
-def _on_values(handler: Callable[..., Any], form: settings.Form, **more: Any) -> Callable[..., Any]:
+def _on_values(
+    handler: Callable[..., Any], form: settings.Form, support: Callable[[], Any], **more: Any
+) -> Callable[..., Any]:
     """A handler of all the form's values, which Gradio hands over one by one."""
-    return lambda *values: handler(form, values, **more)
+    return lambda *values: handler(form, values, support(), **more)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import gradio as gr
 
 from explorer import recipes
 from explorer.burst.config import OVERRIDES, ScalerConfig
+from explorer.burst.faults import FAULTS
 from explorer.errors import InputError
 from explorer.ui import words
 
@@ -20,19 +22,36 @@ SWATCH = (
 )
 
 
+Supports = dict[str, dict[str, str]]
+"""For each recipe whether this machine's own kernels compute it (``how``) and a sentence that says why."""
+
+
 @dataclass(frozen=True)
 class LaneForm:
     """The components of one lane. ``fields`` are those with a value, in the order of :func:`raw`'s values."""
 
     group: gr.Group
+    about: gr.HTML
     scaler: gr.Group
+    fault: gr.Row
     remove: gr.Button
     fields: dict[str, gr.components.Component]
 
     @property
     def outputs(self) -> list[Any]:
         """Every component that :func:`show` updates."""
-        return [self.group, self.scaler, *self.fields.values()]
+        return [self.group, self.about, self.scaler, self.fault, *self.fields.values()]
+
+    @property
+    def recipe_outputs(self) -> list[Any]:
+        """The components that :func:`show_recipe` updates, in its order."""
+        return [self.about, self.scaler]
+
+    @property
+    def fault_outputs(self) -> list[Any]:
+        """The components that :func:`show_fault` updates, in its order."""
+        names = ("fault_factor", "fault_lasting")
+        return [self.fields["fault"], self.fault, *(self.fields[name] for name in names)]
 
 
 def build(lane: int, settings: dict[str, Any] | None) -> LaneForm:
@@ -62,6 +81,7 @@ def build(lane: int, settings: dict[str, Any] | None) -> LaneForm:
                 scale=5,
             )
             remove = gr.Button("✕", size="sm", min_width=24, scale=0, elem_classes="lane-remove")
+        about = gr.HTML(about_recipe(values["recipe"]), elem_classes="about", padding=False)
         with gr.Accordion("settings of this lane", open=False, elem_classes="lane-more"):
             scaled = recipes.get(values["recipe"]).scaler
             with gr.Group(visible=scaled, elem_classes="lane-scaler") as scaler:
@@ -84,7 +104,46 @@ def build(lane: int, settings: dict[str, Any] | None) -> LaneForm:
                 placeholder="none",
                 max_lines=1,
             )
-    return LaneForm(group, scaler, remove, fields)
+            fault = _build_fault(values, fields)
+    return LaneForm(group, about, scaler, fault, remove, fields)
+
+
+def _build_fault(values: dict[str, Any], fields: dict[str, gr.components.Component]) -> gr.Row:
+    """Lay out the first of the lane's faults; those behind it are text, and out of sight where there are none."""
+    kind = values["fault"]
+    fields["fault"] = gr.Dropdown(
+        [("no", words.NO_FAULT), *((fault.label, fault.kind) for fault in FAULTS.values())],
+        value=kind,
+        label=words.FAULT_LABELS["fault"],
+        info=_fault_info(kind),
+        filterable=False,
+    )
+    with gr.Row(visible=kind in FAULTS) as row:
+        fields["fault_step"] = gr.Number(
+            values["fault_step"], label=words.FAULT_LABELS["fault_step"], step=None, min_width=60
+        )
+        fields["fault_factor"] = gr.Number(
+            values["fault_factor"],
+            label=words.FAULT_LABELS["fault_factor"],
+            step=None,
+            min_width=60,
+            visible=_has_factor(kind),
+        )
+        fields["fault_lasting"] = gr.Checkbox(
+            values["fault_lasting"],
+            label=words.FAULT_LABELS["fault_lasting"],
+            container=False,
+            min_width=60,
+            visible=_may_last(kind),
+        )
+    fields["more_faults"] = gr.Textbox(
+        values["more_faults"],
+        label=words.FAULT_LABELS["more_faults"],
+        info="As JSON, a list as in a config.",
+        max_lines=3,
+        visible=bool(values["more_faults"]),
+    )
+    return row
 
 
 def read(given: dict[str, Any]) -> dict[str, Any]:
@@ -101,7 +160,33 @@ def read(given: dict[str, Any]) -> dict[str, Any]:
     if recipes.get(given["recipe"]).scaler:
         scaler = {"enabled": bool(given["enabled"]), "init_scale": words.read_scale(given["init_scale"] or "")}
         lane["scaler"] = scaler | {field: plain_number(given[field]) for field in SCALER_NUMBERS}
+    if faults := [*_read_fault(given), *_read_more(given["more_faults"] or "")]:
+        lane["faults"] = faults
     return {**lane, **_read_own(given["own"] or "")}
+
+
+def _read_fault(given: dict[str, Any]) -> list[dict[str, Any]]:
+    kind = given["fault"]
+    if kind not in FAULTS:
+        return []
+    fault = {"kind": kind, "step": plain_number(given["fault_step"]) or 0}
+    if _has_factor(kind) and given["fault_factor"] is not None:
+        fault["factor"] = plain_number(given["fault_factor"])
+    if _may_last(kind):
+        fault["lasting"] = bool(given["fault_lasting"])
+    return [fault]
+
+
+def _read_more(text: str) -> list[Any]:
+    if not text.strip():
+        return []
+    try:
+        faults = json.loads(text)
+    except ValueError:
+        faults = None
+    if not isinstance(faults, list):
+        raise InputError("faults", text, "a list of faults as JSON")
+    return faults
 
 
 def raw(form: LaneForm, values: list[Any]) -> dict[str, Any]:
@@ -109,11 +194,64 @@ def raw(form: LaneForm, values: list[Any]) -> dict[str, Any]:
     return dict(zip(form.fields, values, strict=True))
 
 
-def show(values: dict[str, Any] | None) -> list[Any]:
+def show(values: dict[str, Any] | None, support: Supports | None = None) -> list[Any]:
     """Updates of :attr:`LaneForm.outputs` to these values; None puts the lane out of sight."""
     visible = values is not None
     values = values or fresh()
-    return [gr.update(visible=visible), gr.update(visible=recipes.get(values["recipe"]).scaler), *values.values()]
+    kind = values["fault"]
+    more = {
+        "fault": gr.update(value=kind, info=_fault_info(kind)),
+        "fault_factor": gr.update(value=values["fault_factor"], visible=_has_factor(kind)),
+        "fault_lasting": gr.update(value=values["fault_lasting"], visible=_may_last(kind)),
+        "more_faults": gr.update(value=values["more_faults"], visible=bool(values["more_faults"])),
+    }
+    shown = [gr.update(visible=visible), *show_recipe(values["recipe"], support), gr.update(visible=kind in FAULTS)]
+    return [*shown, *({**values, **more}).values()]
+
+
+def show_recipe(name: str, support: Supports | None = None) -> list[Any]:
+    """Updates of :attr:`LaneForm.recipe_outputs` after another recipe was chosen."""
+    return [about_recipe(name, support), gr.update(visible=recipes.get(name).scaler)]
+
+
+def show_fault(kind: str) -> list[Any]:
+    """Updates of :attr:`LaneForm.fault_outputs` after another kind was chosen: its usual strength and length."""
+    fault = FAULTS.get(kind)
+    return [
+        gr.update(info=_fault_info(kind)),
+        gr.update(visible=fault is not None),
+        gr.update(value=fault and fault.factor, visible=_has_factor(kind)),
+        gr.update(value=bool(fault and fault.lasting), visible=_may_last(kind)),
+    ]
+
+
+def about_recipe(name: str, support: Supports | None = None) -> str:
+    """What a recipe is and whether this machine's own kernels compute it. Of our own words; escaped all the same.
+
+    Parameters
+    ----------
+    name : str
+        The recipe.
+    support : dict, optional
+        For each recipe ``how`` and ``reason``, once the worker has found out.
+    """
+    recipe = recipes.get(name)
+    known = (support or {}).get(name)
+    mark = f'<small class="support" data-how="{known["how"]}">{known["how"]}</small> ' if known else ""
+    title = html.escape(f"{recipe.summary} {known['reason'] if known else recipe.needs}")
+    return f'<p title="{title}">{mark}{html.escape(recipe.summary)}</p>'
+
+
+def _fault_info(kind: str) -> str:
+    return FAULTS[kind].summary if kind in FAULTS else "A mistake or an accident, to see what it does."
+
+
+def _has_factor(kind: str) -> bool:
+    return kind in FAULTS and FAULTS[kind].factor is not None
+
+
+def _may_last(kind: str) -> bool:
+    return kind in FAULTS and not FAULTS[kind].always_lasting
 
 
 def fresh() -> dict[str, Any]:
@@ -136,6 +274,18 @@ def from_config(settings: dict[str, Any]) -> dict[str, Any]:
         "init_scale": words.scale_text(scaler.init_scale),
         **{field: getattr(scaler, field) for field in SCALER_NUMBERS},
         "own": _own_text(settings),
+        **_fault_values(settings.get("faults") or []),
+    }
+
+
+def _fault_values(faults: list[dict[str, Any]]) -> dict[str, Any]:
+    first, *more = faults or [{"kind": words.NO_FAULT, "step": 0, "factor": None, "lasting": False}]
+    return {
+        "fault": first["kind"],
+        "fault_step": first["step"],
+        "fault_factor": first["factor"],
+        "fault_lasting": bool(first["lasting"]),
+        "more_faults": json.dumps(more) if more else "",
     }
 
 

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from explorer.burst.config import Accepts, BurstConfig, ScalerConfig
+from explorer.burst.config import BurstConfig, ScalerConfig
+from explorer.burst.fields import words_of
 
 LABELS = {
     "model": "Model",
+    "data": "Data",
+    "text": "Own text",
     "steps": "Steps",
     "batch_size": "Batch size",
     "sequence_length": "Sequence",
     "optimizer": "Optimizer",
     "learning_rate": "Learning rate",
     "clip_norm": "Clip norm",
+    "accumulation_steps": "Accumulation",
+    "warmup_steps": "Warm-up",
+    "schedule": "Schedule",
+    "eval_every": "Evaluate every",
     "seed": "Seed",
+    "seeds": "Seeds",
     "loss_weight": "Loss weight",
     "input_scale": "Input scale",
     "weight_gain": "Weight gain",
@@ -29,6 +37,13 @@ HELP = {
     "weight_gain": "Multiplies the initial weights.",
     "weight_decay": "Share of a weight that AdamW takes off it, times the learning rate.",
     "eps": "Added to AdamW's denominator; below 6e-8 it is zero in FP16.",
+    "model": "hub:owner/name or path:folder takes a model of your own, safetensors only.",
+    "text": "Learnt from in place of the usual text; up to 50,000 characters.",
+    "accumulation_steps": "Batches whose gradients are summed before one update.",
+    "warmup_steps": "Steps over which the learning rate rises to its full size.",
+    "schedule": "How the learning rate goes on after the warm-up.",
+    "eval_every": "Steps from one evaluation on held-out data to the next; empty: never.",
+    "seeds": "How often each lane is trained, with weights and batches of its own; the mean and a band are drawn.",
     "device": "auto takes the accelerator where there is one.",
     "clip_norm": "Largest norm of all gradients together, after unscaling; empty or 0: none.",
 }
@@ -49,9 +64,20 @@ SCALER_HELP = {
 }
 
 
+FAULT_LABELS = {
+    "fault": "Break it on purpose",
+    "fault_step": "At step",
+    "fault_factor": "Factor",
+    "fault_lasting": "from that step on",
+    "more_faults": "Further faults",
+}
+
+NO_FAULT = "none"
+
+
 def accepted(field: str, part: type = BurstConfig) -> str:
     """What a field takes, in the words of the config."""
-    return next(item.words for item in part.model_fields[field].metadata if isinstance(item, Accepts))
+    return words_of(part.model_fields[field])
 
 
 def scaler_help(field: str) -> str:
