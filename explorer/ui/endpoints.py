@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any, TypedDict
 
@@ -12,6 +13,9 @@ from explorer.formats.inspection import inspect
 from explorer.sessions import Session, Store
 
 MOST_RUNS = 100
+
+CHECK_EVERY = 0.2
+"""Seconds between two looks at a check that goes on."""
 
 
 class Submitted(TypedDict):
@@ -116,7 +120,24 @@ def build(session: Session, store: Store) -> None:
         """
         return _told(inspect, value, formats or (), rounding, overflow)
 
-    for function in (submit_burst, cancel_run, run_status, list_runs, inspect_value):
+    def check_hardware(seconds: float = 20, device: str = "auto") -> dict[str, Any]:
+        """Measure what the machine can do in each number format, and learn what to train in on it.
+
+        Args:
+            seconds: How long to measure, from 1 to 600; the answer comes when the device was free and this is over.
+            device: auto, cpu, or an accelerator such as cuda or cuda:1.
+
+        Returns:
+            The result as checks/schema.json describes it: devices, formats, matmul, training, advice and more.
+        """
+        check = _told(session.check, {"seconds": seconds, "device": device}).run
+        while (found := session.checks.get(check))["state"] in ("queued", "running"):
+            time.sleep(CHECK_EVERY)
+        if found["state"] == "failed":
+            raise gr.Error(found["message"])
+        return found["result"]
+
+    for function in (submit_burst, cancel_run, run_status, list_runs, inspect_value, check_hardware):
         gr.api(function, api_name=function.__name__)
 
 
