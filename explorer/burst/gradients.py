@@ -144,7 +144,7 @@ class Gradients(Instrument):
         if recipe.weights == "fp32" and not self.lane.precision.converted:
             return self.lane.model
         plain = copy.deepcopy(self.lane.initial).to(self.lane.device)
-        copy_weights(self.lane.model, plain)
+        copy_weights(self.lane.model, plain, self.lane.precision.transposed)
         return plain
 
 
