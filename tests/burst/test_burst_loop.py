@@ -111,6 +111,47 @@ def test_not_finite_numbers_are_words_and_every_line_is_json():
     assert not any("NaN" in line.split('"sentence"')[0] or "Infinity" in line for line in lines)
 
 
+OVERFLOWS = {"model": "mlp", "batch_size": 64, "steps": 40, "input_scale": 256.0, "weight_gain": 16.0}
+
+
+def test_a_lane_whose_scale_collapses_ends_with_a_sentence_and_the_others_go_on(burst, steps_of, ending):
+    lanes = [{"name": "FP16", "recipe": "fp16-amp"}, {"name": "BF16", "recipe": "bf16-amp"}]
+    events = burst({**OVERFLOWS, "lanes": lanes})
+    over = ending(events)
+    # 2^16 falls below 2^-14 with the 31st halving.
+    assert over["FP16"]["reason"] == "scale-collapsed"
+    assert over["FP16"]["steps"] == over["FP16"]["skipped"] == len(steps_of(events, 0)) == 31
+    assert "2^-14" in over["FP16"]["message"]
+    assert (over["BF16"]["reason"], over["BF16"]["steps"]) == ("done", 40)
+    assert "message" not in over["BF16"]
+    # It ends when it happens, not when the run does.
+    assert over["FP16"]["seq"] < steps_of(events, 1)[31]["seq"]
+    assert events[-1]["type"] == "run_finished"
+
+
+def test_a_run_whose_every_lane_has_collapsed_is_over(burst):
+    *events, last = burst({**OVERFLOWS, "steps": 1000, "lanes": [{"recipe": "fp16-amp"}] * 2})
+    assert last["type"] == "run_finished"
+    assert sum(event["type"] == "step" for event in events) == 62
+    assert [event["reason"] for event in events if event["type"] == "lane_finished"] == ["scale-collapsed"] * 2
+
+
+def test_instruments_that_look_once_have_an_event_of_their_own_behind_the_second_step(burst):
+    events = burst({**MLP, "lanes": [{"recipe": "fp32"}, {"recipe": "bf16-amp"}]})
+    for lane in (0, 1):
+        own = [event for event in events if event["type"] in ("operations", "timeline") and event["lane"] == lane]
+        assert sorted(event["type"] for event in own) == ["operations", "timeline"]
+        before = [event for event in events[: own[0]["seq"]] if event["type"] == "step" and event["lane"] == lane]
+        assert before[-1]["step"] == 1
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "adafactor"])
+def test_every_optimizer_lowers_the_loss(burst, steps_of, optimizer):
+    fields = {"optimizer": optimizer, "learning_rate": 0.5 if optimizer == "sgd" else 1e-2, "steps": 30}
+    first, *_, last = steps_of(burst({**MLP, **fields, "lanes": [{"recipe": "fp32"}]}))
+    assert last["loss"] < 0.95 * first["loss"]
+
+
 @pytest.mark.parametrize(
     ("fields", "field"),
     [
