@@ -44,6 +44,9 @@ DIGITS = {"loss": 6, "grad_norm": 4, "step_ms": 4}
 
 EVAL_DIGITS = 6
 SAMPLE_DIGITS = 3
+SCALED = {"scale_code": None, "scale_format": None, "amax": 4, "tensor_scale": 9}
+"""What a traced element under a scale brings beside its code, with digits; nine tell any two float32 apart."""
+
 LEFT_OUT = {"histogram", "flop"}
 """What a sample has that does not go out with it."""
 
@@ -140,8 +143,14 @@ class Encoder:
                 yield step["step"], memory
 
 
-def _codes(bits: list[dict[str, Any]]) -> dict[str, int]:
-    return {entry["role"]: entry["code"] for entry in bits}
+def _codes(bits: list[dict[str, Any]]) -> dict[str, Any]:
+    """The code of each role; of an element under a scale also the scale's, and what else belongs to it."""
+    codes: dict[str, Any] = {}
+    for entry in bits:
+        role = entry["role"]
+        codes[role] = entry["code"]
+        codes |= {f"{role}_{name}": compact(entry[name], SCALED[name]) for name in SCALED if name in entry}
+    return codes
 
 
 def _losses(steps: list[Event]) -> dict[str, Any]:
@@ -172,5 +181,10 @@ def _columns(samples: list[tuple[int, dict[str, Any]]]) -> dict[str, list[Any]]:
     names = dict.fromkeys(name for _, sample in samples for name, value in sample.items() if value is not None)
     return {
         "step": [step for step, _ in samples],
-        **{name: [sample.get(name) for _, sample in samples] for name in names},
+        **{name: _column(name, [sample.get(name) for _, sample in samples]) for name in names},
     }
+
+
+def _column(name: str, values: list[Any]) -> Any:
+    """The values; the name of a format that stays the same is sent once."""
+    return values[0] if name.endswith("_format") and len(set(values)) == 1 else values

@@ -94,6 +94,7 @@ class LaneDigest:
             {
                 "step": event["step"],
                 "scale": event.get("scale"),
+                "format": gradients.get("format"),
                 **{name: None if share is None else float(f"{share:.4g}") for name, share in shares.items()},
                 "activations": _histogram(gradients.get("histogram")),
                 "weights": _histogram(gradients.get("weights_histogram")),
@@ -108,6 +109,7 @@ class LaneDigest:
             "shares": [[float(f"{share:.4g}") for share in layers[name]] for name in names],
         }
         if self.first_bad is None:
+            # In the order in which backward reached them: what is not finite spreads from the first to those after it.
             bad = [name for name, (_, _, nonfinite) in layers.items() if nonfinite]
             if bad:
                 self.first_bad = {"step": event["step"], "layer": bad[0], "layers": len(bad)}
@@ -137,16 +139,22 @@ class Digest:
             self.lanes[event["lane"]].take(event)
 
     def gradients(self) -> list[dict[str, Any]]:
-        """For each lane the columns ``step``, ``scale``, the shares, and ``activations`` and ``weights``.
+        """For each lane the columns ``step``, ``scale``, the shares, ``activations`` and ``weights``, and three things.
 
-        The last two hold histograms: floor(log2|g|) of the first bin, then the bins in parts of :data:`PER`, or null.
-        ``layers`` has ``step``, ``names`` and, for each, the shares [zero, subnormal, non-finite] at that step;
-        ``first_bad`` the first sampled step with a non-finite gradient, the first such layer in the order of the
-        instrument, and how many there were; both are null while there is no such thing.
+        The last two columns hold histograms: floor(log2|g|) of the first bin, then the bins in parts of :data:`PER`, or
+        null. ``format`` is the name of the format that the gradients were counted in. ``layers`` has ``step``,
+        ``names`` and, for each, the shares [zero, subnormal, non-finite] at that step; ``first_bad`` the first sampled
+        step with a non-finite gradient, the layer that backward reached first of those that had one, and how many they
+        were. All three are null while there is no such thing.
         """
         names = ("step", "scale", *SHARES, "activations", "weights")
         return [
-            {**_columns(lane.gradients, names), "layers": lane.layers, "first_bad": lane.first_bad}
+            {
+                **_columns(lane.gradients, names),
+                "format": next((sample["format"] for sample in lane.gradients), None),
+                "layers": lane.layers,
+                "first_bad": lane.first_bad,
+            }
             for lane in self.lanes
         ]
 

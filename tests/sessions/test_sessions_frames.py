@@ -95,6 +95,22 @@ def test_a_role_that_a_sample_lacks_is_null():
     assert columns["bits"] == {"step": [0, 1], "weight": [1, 1], "update": [2, None]}
 
 
+def test_an_element_under_a_scale_brings_the_scale_along():
+    weight = {"role": "weight", "format": "fp32", "code": 1}
+    compute = {"role": "compute", "format": "e2m1", "code": 5, "scale_code": 119, "scale_format": "e4m3fn",
+               "amax": 0.0123456, "tensor_scale": 0.000123456789}  # fmt: skip
+    columns = frame_of([step(bits=[weight, compute]), step(index=1, bits=[weight, compute])])["lanes"]["0"]
+    assert columns["bits"] == {
+        "step": [0, 1],
+        "weight": [1, 1],
+        "compute": [5, 5],
+        "compute_scale_code": [119, 119],
+        "compute_scale_format": "e4m3fn",
+        "compute_amax": [0.01235, 0.01235],
+        "compute_tensor_scale": [0.000123456789, 0.000123456789],
+    }
+
+
 def test_memory_is_sent_when_it_changes():
     encoder = Encoder()
     assert frame_of([step(memory={"total": 7}), step(1, memory={"total": 8})], encoder)["lanes"]["1"]["memory"] == {

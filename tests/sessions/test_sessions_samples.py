@@ -49,10 +49,15 @@ def gradients(low=-20, counts=(1, 0, 99_999), **more):
 
 def test_histograms_come_in_columns_of_whole_parts(client, store):
     run = Recorded(store)
-    run.append(run.step(0, gradients=gradients()), run.step(0, lane=1), run.step(10, gradients=gradients(counts=[3])))
+    run.append(
+        run.step(0, gradients=gradients(format="fp16")),
+        run.step(0, lane=1),
+        run.step(10, gradients=gradients(counts=[3], format="fp16")),
+    )
     first, second = client.get(f"/runs/{run.id}/gradients.json").json()["lanes"]
     assert first["step"] == [0, 10]
     assert first["scale"] == [65536.0, 65536.0]
+    assert (first["format"], second["format"]) == ("fp16", None)
     assert first["zero_fraction"] == [0.1235, 0.1235]
     # One in a hundred thousand is less than a part, and yet there.
     assert first["activations"] == first["weights"] == [[-20, 1, 0, PER], [-20, PER]]

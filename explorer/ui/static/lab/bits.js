@@ -67,6 +67,7 @@ export function create(panel, catalogue) {
         const row = makeRow(lane, index, formats.get(lane.formats[role]));
         rows.set(`${index} ${role}`, row);
         group.append(row.element);
+        if (role === "compute") group.append(scaleRow(index, lane));
       }
       table.append(group);
     }
@@ -94,12 +95,44 @@ export function create(panel, catalogue) {
     if (!run || step === undefined) return;
     run.lanes.forEach((lane, index) => {
       const at = sampleAt(lane.bits, step);
-      for (const [role] of ROLES) rows.get(`${index} ${role}`)?.show(lane.bits[at]?.[1][role], lane.bits[at - 1]?.[1][role]);
+      const [now, before] = [lane.bits[at]?.[1] ?? {}, lane.bits[at - 1]?.[1] ?? {}];
+      const factor = showScale(index, lane, now, before);
+      for (const [role] of ROLES) {
+        rows.get(`${index} ${role}`)?.show(now[role], before[role], role === "compute" ? factor : 1);
+      }
     });
   }
 
+  /** A place for the scale of a lane's element; filled once a sample has one, for its format is known only then. */
+  function scaleRow(index, lane) {
+    const place = make("tr", { hidden: true });
+    rows.set(`${index} scale`, { element: place, lane, show() {} });
+    return place;
+  }
+
+  /** Show what an element is multiplied by; the number that comes to. */
+  function showScale(index, lane, now, before) {
+    const format = formats.get(now.compute_scale_format);
+    let row = rows.get(`${index} scale`);
+    if (!row || !format) return 1;
+    if (!row.format) {
+      row = { ...makeRow(lane, index, format, "× "), lane, format };
+      rows.get(`${index} scale`).element.replaceWith(row.element);
+      rows.set(`${index} scale`, row);
+      applyHidden();
+    }
+    row.show(now.compute_scale_code, before.compute_scale_code, 1);
+    const tensor = now.compute_tensor_scale ?? 1;
+    const more = [`amax ${short(now.compute_amax)}`, ...(tensor === 1 ? [] : [`tensor × ${short(tensor)}`])];
+    setText(row.more, more.join(", "));
+    return decode(now.compute_scale_code, format).value * tensor;
+  }
+
   function applyHidden() {
-    for (const [key, row] of rows) row.element.hidden = hidden.has(Number(key.split(" ")[0]));
+    for (const [key, row] of rows) {
+      const nothing = key.endsWith(" scale") && !row.format;
+      row.element.hidden = nothing || hidden.has(Number(key.split(" ")[0]));
+    }
   }
 
   return {
@@ -117,8 +150,10 @@ export function create(panel, catalogue) {
       const of = (lane) => {
         const sample = lane.bits[sampleAt(lane.bits, step)]?.[1] ?? {};
         const values = ROLES.filter(([role]) => sample[role] !== undefined && formats.has(lane.formats[role]));
-        const words = ([role]) =>
-          `${role.replace("_", " ")} ${short(decode(sample[role], formats.get(lane.formats[role])).value)}`;
+        const value = (role) => decode(sample[role], formats.get(lane.formats[role])).value;
+        const scaled = formats.get(sample.compute_scale_format);
+        const scale = scaled ? ` times ${short(decode(sample.compute_scale_code, scaled).value)}` : "";
+        const words = ([role]) => `${role.replace("_", " ")} ${short(value(role))}${role === "compute" ? scale : ""}`;
         return `${lane.name}: ${values.map(words).join(", ")}.`;
       };
       return `At step ${step}. ${current.lanes.map(of).join(" ")}`;
@@ -126,13 +161,14 @@ export function create(panel, catalogue) {
   };
 }
 
-/** One row: a lane's swatch, the format, a cell a bit, the value. */
-function makeRow(lane, index, format) {
+/** One row: a lane's swatch, the format (of a scale behind a sign for that), a cell a bit, the value. */
+function makeRow(lane, index, format, sign = "") {
   const name = make("td", { class: "bits-lane", title: lane.name }, swatch(index), make("span", { class: "sr-only" }, lane.name));
-  const kind = make("td", { class: "bits-format" }, format?.label ?? "");
+  const kind = make("td", { class: "bits-format" }, sign + (format?.label ?? ""));
   const strip = make("span", { class: "bits-strip", role: "img" });
   const value = make("td", { class: "bits-value" });
-  const element = make("tr", {}, name, kind, make("td", {}, strip), value);
+  const more = make("span", { class: "bits-more" });
+  const element = make("tr", {}, name, kind, make("td", {}, strip, more), value);
   const cells = [];
   if (format) {
     const widths = { sign: format.signed ? 1 : 0, exponent: format.exponent_bits, mantissa: format.mantissa_bits };
@@ -146,14 +182,16 @@ function makeRow(lane, index, format) {
   }
   let drawn;
   let compared;
+  let multiplied;
 
   /**
    * @param {number | undefined} code
    * @param {number | undefined} before the code of the sample before, which tells which bits flipped
+   * @param {number} factor what the decoded number is multiplied by
    */
-  function show(code, before) {
-    if (!format || (code === drawn && before === compared)) return;
-    [drawn, compared] = [code, before];
+  function show(code, before, factor) {
+    if (!format || (code === drawn && before === compared && factor === multiplied)) return;
+    [drawn, compared, multiplied] = [code, before, factor];
     if (code === undefined || code === null) {
       for (const cell of cells) {
         setText(cell, "");
@@ -171,11 +209,12 @@ function makeRow(lane, index, format) {
       cell.classList.toggle("flipped", bits[at] !== old[at]);
     });
     const decoded = decode(code, format);
-    setText(value, short(decoded.value));
-    value.title = `${exact(decoded.value)} (${decoded.kind}), code 0x${code.toString(16)}`;
+    setText(value, short(decoded.value * factor));
+    const times = factor === 1 ? "" : ` times ${exact(factor)}`;
+    value.title = `${exact(decoded.value)}${times} (${decoded.kind}), code 0x${code.toString(16)}`;
     value.dataset.kind = decoded.kind;
     strip.setAttribute("aria-label", `sign ${parts.sign}, exponent ${parts.exponent}, mantissa ${parts.mantissa}`);
   }
 
-  return { element, show };
+  return { element, more, show };
 }

@@ -101,7 +101,7 @@ export async function create(Plotly, panel, tools) {
         title: column === 0 && rows === 1 ? { text: "|gradient|", standoff: 4 } : { text: "" },
         showgrid: false,
       };
-      const format = formats.get(formatOf(data.lane));
+      const format = formats.get(data.format ?? formatOf(data.lane));
       more.annotations.push(heading(data, format, across, down, element.clientWidth / columns > ROOMY));
       more.shapes.push(...limits(format, suffix));
       return { ...heat(data, view, span), xaxis: `x${suffix}`, yaxis: `y${suffix}` };

@@ -29,6 +29,7 @@ export function create(panel) {
   function update(run) {
     run.lanes.forEach((lane, index) => {
       const said = [...run.diagnoses.values()].filter((event) => event.lane === index).map((event) => event.sentence);
+      if (lane.finished?.message) said.push(lane.finished.message);
       if (items[index]) setText(items[index], said.join(" ") || standing(lane, run));
     });
   }

@@ -34,20 +34,22 @@ function about(lane, recipes) {
   return lines.filter(Boolean).join("\n");
 }
 
-/** Whether a lane's formats are the machine's own. @param {import("./run.js").Lane} lane */
+/** Whether a lane's formats are the machine's own, and why. @param {import("./run.js").Lane} lane */
 export function supportWords(lane) {
-  if (lane.support !== "emulated") return "Native: this machine multiplies in the lane's format.";
-  return "Emulated: the numbers are exact, the speed is not the format's, for this machine has no hardware for it.";
+  const words = {
+    native: "Native: this machine's own kernels multiply in the lane's format.",
+    emulated: "Emulated: the numbers are exact, the speed is not the format's.",
+    missing: "Missing: this machine does not multiply in the lane's format.",
+  };
+  return `${words[lane.support] ?? ""} ${lane.reason ?? ""}`.trim();
 }
 
 /**
  * Which layers a recipe converted, in few words; "" where it converts none.
- * @param {{converted?: string[], linear_layers?: number}} lane
+ * @param {{converted?: string[]}} lane
  */
 export function convertedWords(lane) {
   const converted = lane.converted?.length ?? 0;
   if (!converted) return "";
-  const of = lane.linear_layers ? ` of ${lane.linear_layers}` : "";
-  const rest = lane.linear_layers > converted ? "; the rest stays as it is" : "";
-  return `Converted: ${converted}${of} linear layers${rest}.`;
+  return `Converted: ${converted} linear layer${converted > 1 ? "s" : ""}; every other stays in float32.`;
 }

@@ -95,7 +95,7 @@ export function found(rows, text) {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   if (!words.length) return rows;
   return rows.filter((row) => {
-    const all = Object.values(row).join(" ").toLowerCase();
+    const all = `${Object.values(row).join(" ")} ${row.emulated ? "emulated" : ""}`.toLowerCase();
     return words.every((word) => all.includes(word));
   });
 }
@@ -108,7 +108,10 @@ function inOrder(rows, { by, down }) {
 }
 
 function value(row, column) {
-  if (column === "dtypes") return row.dtype_in === row.dtype_out ? row.dtype_in : `${row.dtype_in} → ${row.dtype_out}`;
+  if (column === "dtypes") {
+    const mark = row.emulated ? "≈ " : "";
+    return mark + (row.dtype_in === row.dtype_out ? row.dtype_in : `${row.dtype_in} → ${row.dtype_out}`);
+  }
   if (column === "cast_bytes") return row.cast_bytes ? humanBytes(row.cast_bytes) : "";
   if (column === "module") return row.module || "(the model)";
   return String(FIGURES.has(column) ? row[column] || "" : row[column]);
@@ -127,7 +130,8 @@ function head(sorted) {
 function line(row) {
   const cells = COLUMNS.map(([column]) => {
     const text = value(row, column);
-    return make("td", { class: FIGURES.has(column) ? "figure" : "", title: column === "module" || column === "op" ? text : "" }, make("bdi", {}, text));
+    const told = { module: text, op: text, dtypes: row.emulated ? "Emulated: the same numbers by another way" : "" };
+    return make("td", { class: FIGURES.has(column) ? "figure" : "", title: told[column] ?? "" }, make("bdi", {}, text));
   });
   return make("tr", { "data-direction": row.direction }, ...cells);
 }

@@ -45,10 +45,12 @@ export function emptyRun(id) {
   return { id, last: -1, started: null, ended: null, lanes: [], diagnoses: new Map(), apart: {}, time: 0 };
 }
 
+const NAMED = { nan: NaN, inf: Infinity, "-inf": -Infinity };
+
 /** A number as the events write it: themselves, or "nan", "inf", "-inf". */
 export function number(value) {
   if (typeof value !== "string") return value;
-  return { nan: NaN, inf: Infinity, "-inf": -Infinity }[value] ?? NaN;
+  return NAMED[value] ?? value;
 }
 
 /**
@@ -99,11 +101,11 @@ function extendSeed(lane, seed, news) {
   if (lane) (lane.others[seed - 1] ??= []).push(...news.loss.map(number));
 }
 
-/** Samples come in columns with steps of their own; what a sample lacks is null. */
+/** Samples come in columns with steps of their own; what a sample lacks is null, and a format that stays one name. */
 function sample(samples, { step: steps, ...columns }) {
   steps.forEach((step, at) => {
-    const values = Object.entries(columns).filter(([, column]) => column[at] !== null);
-    samples.push([step, Object.fromEntries(values.map(([name, column]) => [name, number(column[at])]))]);
+    const values = Object.entries(columns).map(([name, column]) => [name, Array.isArray(column) ? number(column[at]) : column]);
+    samples.push([step, Object.fromEntries(values.filter(([, value]) => value !== null))]);
   });
 }
 

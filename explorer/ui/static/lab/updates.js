@@ -72,6 +72,7 @@ export async function create(Plotly, panel, tools) {
       {
         ...now,
         xaxis: { ...now.xaxis, autorange: false, range: [-0.02 * steps, 1.02 * steps] },
+        xaxis2: { ...now.xaxis2, autorange: false, range: mostOf(lanes.map(({ index }) => latest(fetched.lanes?.[index]))) },
         shapes: [half()],
         annotations: [beside()],
       },
@@ -124,9 +125,27 @@ function share(lane, index) {
   };
 }
 
+function latest(data) {
+  return data?.histogram.findLast(Boolean) ?? [0];
+}
+
+/** Powers of two between which all bins lie that hold a hundredth of a lane's weights; a few lie far outside. */
+function mostOf(histograms) {
+  let low = -3;
+  let high = 3;
+  for (const [first, ...bins] of histograms) {
+    bins.forEach((part, at) => {
+      if (part < PER / 100) return;
+      low = Math.min(low, first + at - 1);
+      high = Math.max(high, first + at + 2);
+    });
+  }
+  return [low - 1, high + 1];
+}
+
 /** The latest histogram of a lane, as a line of steps. */
 function sizes(data, lane, index) {
-  const histogram = data?.histogram.findLast(Boolean) ?? [0];
+  const histogram = latest(data);
   const [low, ...bins] = histogram;
   const step = data?.step[data.histogram.lastIndexOf(histogram)];
   return {
