@@ -18,7 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
-from explorer import cli_check
+from explorer import cli_check, cli_plan
 from explorer.burst import PRESETS, BurstConfig, get_preset, parse_config
 from explorer.burst.events import Event, encode
 from explorer.errors import InputError
@@ -89,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     bits.set_defaults(command=_bits)
 
     cli_check.add(commands, shared)
+    cli_plan.add(commands)
 
     runs = commands.add_parser("runs", help="list, show and export recorded runs")
     actions = runs.add_subparsers(required=True, metavar="ACTION", parser_class=_Parser)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 EXPLORER = Path(__file__).parents[1] / "explorer"
-ROOMS = ["formats", "devices", "recipes", "workloads", "burst", "hardware", "sessions", "ui"]
+ROOMS = ["formats", "devices", "recipes", "workloads", "burst", "planner", "hardware", "sessions", "ui"]
 """From the bottom up; a room imports itself and those below."""
 
 
@@ -37,7 +37,7 @@ def test_only_the_ui_imports_gradio():
 
 @pytest.mark.parametrize(
     "module",
-    ["formats", "devices", "recipes", "workloads", "burst", "burst.config", "burst.events", "sessions", "ui", "cli"],
+    ["formats", "devices", "recipes", "workloads", "burst", "burst.config", "burst.events", "planner", "sessions", "ui", "cli"],
 )
 def test_torch_is_not_loaded_by(module):
     code = f"import sys, explorer.{module}; sys.exit('torch' in sys.modules)"
