@@ -14,7 +14,7 @@ from explorer.recipes import native, pure
 from explorer.recipes.catalogue import Recipe
 from explorer.recipes.convert import Converted, convert
 from explorer.recipes.linear import Operands, RoundedLinear
-from explorer.recipes.quantize import round_mantissa
+from explorer.recipes.rounding import round_mantissa
 from explorer.recipes.stochastic import stochastic
 from explorer.recipes.support import HALVES, support_of
 from explorer.recipes.tf32 import MANTISSA_BITS, TF32Products

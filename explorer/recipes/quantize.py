@@ -4,10 +4,6 @@ What :mod:`explorer.formats` defines in numpy, an element at a time if need be, 
 fast enough for every operand of a training step; the tests hold the two against each other element by element. Signs
 of zeros aside: what is rounded to zero is +0 here.
 
-Rounding to nearest even is one addition and one subtraction of 1.5 · 2^k, whose last bit in float32 is worth the
-wanted unit (Dekker 1971, section 4). A look-up or PyTorch's own float8 casts took three to thirty times as long on a
-CPU (its cast back from E4M3: 3.7 ns an element, an addition in cache: 0.1 ns).
-
 A *row* is what a product sums over: ``dim`` of a matrix, 1 for its rows and 0 for its columns. The scale rules:
 
 ``none``    nothing is scaled.
@@ -26,21 +22,13 @@ import torch
 from torch import Tensor
 
 from explorer import formats
+from explorer.recipes import rounding
+from explorer.recipes.rounding import pieces, round_quotients, round_to_elements_
+from explorer.recipes.scales import RULES, Scale, largest, power_of_two, unscaled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from explorer.formats import BlockFormatSpec, FormatSpec
     from explorer.recipes.catalogue import Scaling
-
-PIECE_BYTES = 1 << 19
-"""Of an operand, taken at a time on a CPU, so that temporaries stay in a core's cache: up to three times as fast."""
-
-LEAST_AMAX = 1e-12
-"""``torchao.float8.float8_utils.EPS``: the amax that an all-zero tensor is taken to have."""
-
-_EXPONENT = {torch.float32: (torch.int32, 23, 0xFF << 23), torch.float64: (torch.int64, 52, 0x7FF << 52)}
-"""Word, mantissa bits and exponent field of the carriers."""
 
 
 @dataclass(frozen=True)
@@ -128,143 +116,36 @@ class Quantizer:
             elements=_restored(self._rounded(blocks, scale, elements_only=True), matrix, dim),
             scale=spread(scale.value),
             tensor_scale=None if scale.shared is None else scale.shared.item(),
-            amax=spread(_amax(blocks) if scale.amax is None else scale.amax),
+            amax=spread(largest(blocks) if scale.amax is None else scale.amax),
         )
 
-    def _prepared(self, matrix: Tensor, dim: int) -> tuple[Tensor, _Scale]:
+    def _prepared(self, matrix: Tensor, dim: int) -> tuple[Tensor, Scale]:
         size = {"row": matrix.shape[dim], "block": getattr(self.spec, "block_size", 1)}.get(self.scaling)
         blocks = matrix.contiguous().view(1, -1, 1) if size is None else _in_blocks(matrix, dim, size)
         if self.scaling == "none":
-            one = torch.ones((1, 1, 1), device=matrix.device)
-            return blocks, _Scale(one, one, None, None)
-        amax = _amax(blocks)
+            return blocks, unscaled(matrix.device)
         if self.scaling == "block":
-            rule = _nvfp4 if self.spec.has_tensor_scale else _mx_floor
-            return blocks, rule(self.spec, blocks, amax)
-        return blocks, _power_of_two(self.element, amax)
+            return blocks, RULES[self.spec.scale_rule](self.spec, blocks)
+        return blocks, power_of_two(self.element, blocks)
 
-    def _rounded(self, blocks: Tensor, scale: _Scale, *, elements_only: bool) -> Tensor:
+    def _rounded(self, blocks: Tensor, scale: Scale, *, elements_only: bool) -> Tensor:
         rounded = torch.empty_like(blocks)
-        wide = scale.shared is not None
-        for at, out in _pieces(blocks, rounded, PIECE_BYTES // (16 if wide else 4)):
-            inverse, value = (each if each.shape[0] == 1 else each[at] for each in (scale.inverse, scale.value))
-            if not wide:
-                given = out.copy_(blocks[at]) if self.scaling == "none" else torch.mul(blocks[at], inverse, out=out)
-                round_to_elements_(given, self.element)
+        for at, out in pieces(blocks, rounded, rounding.PIECE_BYTES // 4):
+
+            def of_piece(each: Tensor, at: tuple[slice, slice] = at) -> Tensor:
+                return each if each.shape[0] == 1 else each[at]
+
+            if scale.step is not None:
+                round_quotients(blocks[at], of_piece(scale.step), self.element, out)
+            elif scale.inverse is not None:
+                round_to_elements_(torch.mul(blocks[at], of_piece(scale.inverse), out=out), self.element)
             else:
-                # The step has more digits than float32: only in float64 does no quotient move to a tie.
-                out.copy_(round_to_elements_(blocks[at].double() / inverse, self.element))
-            if not elements_only and self.scaling != "none":
-                out.mul_(value)
-                if wide:
+                round_to_elements_(out.copy_(blocks[at]), self.element)
+            if not elements_only and scale.amax is not None:
+                out.mul_(of_piece(scale.value))
+                if scale.shared is not None:
                     out.mul_(scale.shared)
         return rounded
-
-
-def round_to_elements_(numbers: Tensor, element: FormatSpec) -> Tensor:
-    """Round in place to the numbers of an element format, to nearest even, saturating; NaN stays.
-
-    Parameters
-    ----------
-    numbers : torch.Tensor
-        float32 or float64.
-    element : FormatSpec
-        Signed, with fewer than 21 mantissa bits and subnormal numbers.
-    """
-    word, digits, exponent = _EXPONENT[numbers.dtype]
-    numbers.clamp_(-element.max, element.max)
-    binade = torch.bitwise_and(numbers.view(word), exponent).view(numbers.dtype).clamp_min_(element.smallest_normal)
-    shift = 1.5 * 2.0 ** (digits - element.mantissa_bits)
-    return numbers.add_(binade, alpha=shift).sub_(binade, alpha=shift)
-
-
-def round_mantissa(numbers: Tensor, mantissa_bits: int) -> Tensor:
-    """Round float32 to fewer mantissa bits under float32's own exponents, to nearest even.
-
-    What carries out of the largest binade becomes infinite; NaN stays. With 10 bits this is TF32 (PTX ISA 9.0, section
-    "Alternate floating-point data formats"; the instruction leaves the rounding to who makes the operand).
-
-    Parameters
-    ----------
-    numbers : torch.Tensor
-        float32, any shape.
-    mantissa_bits : int
-        From 1 to 22.
-
-    Returns
-    -------
-    torch.Tensor
-        float32, of the same shape; transposed in memory if the given one is.
-    """
-    if numbers.dim() >= 2 and not numbers.is_contiguous() and numbers.mT.is_contiguous():
-        return round_mantissa(numbers.mT, mantissa_bits).mT
-    given = numbers.contiguous().view(1, -1, 1)
-    out, cut = torch.empty_like(given), 23 - mantissa_bits
-    for at, part in _pieces(given, out, PIECE_BYTES // 4):
-        bits, rounded = given[at].view(torch.int32), part.view(torch.int32)
-        # Half a unit, less one if the last kept bit is even: the carry runs into the exponent, as it should.
-        torch.bitwise_right_shift(bits, cut, out=rounded)
-        rounded.bitwise_and_(1).add_(bits).add_((1 << (cut - 1)) - 1).bitwise_and_(-1 << cut)
-        # A carry may have run through a NaN's payload. A sum is cheaper than a search, and NaN if there is one.
-        if numbers.device.type != "cpu" or not given[at].sum().isfinite():
-            torch.where(given[at].isnan(), given[at], part, out=part)
-    return out.view(numbers.shape)
-
-
-@dataclass(frozen=True)
-class _Scale:
-    """The scales of blocks of shape (n, size, c): each tensor is (n, 1, c) or broadcasts to it."""
-
-    value: Tensor
-    """float32: an element times this is what it stands for, up to ``shared``."""
-    inverse: Tensor
-    """float32: what a number is multiplied by; with a tensor scale float64: what it is divided by."""
-    shared: Tensor | None
-    """The tensor scale, float32 without dimensions."""
-    amax: Tensor | None
-    """None where nothing is scaled: it takes a pass over the matrix to find."""
-
-
-def _amax(blocks: Tensor) -> Tensor:
-    """The largest magnitude of each block (n, size, c), as (n, 1, c); a NaN comes through."""
-    n, _, c = blocks.shape
-    if n == 1:
-        return torch.maximum(blocks.amax(1, keepdim=True), -blocks.amin(1, keepdim=True))
-    amax = blocks.new_empty(n, 1, c)
-    for (part, _), out in _pieces(blocks, amax, PIECE_BYTES // 4):
-        torch.amax(blocks[part].abs(), 1, keepdim=True, out=out)
-    return amax
-
-
-def _power_of_two(element: FormatSpec, amax: Tensor) -> _Scale:
-    wanted = (element.max / amax.double().clamp_min_(LEAST_AMAX)).float()
-    # The power of two at or below; a NaN stays one, for its difference from itself is no zero.
-    inverse = _binade(wanted) + (wanted - wanted)
-    return _Scale(1 / inverse, inverse, None, amax)
-
-
-def _mx_floor(spec: BlockFormatSpec, blocks: Tensor, amax: Tensor) -> _Scale:
-    scale = (_binade(amax) * 2.0**-spec.element.largest_exponent).clamp_min_(spec.scale.smallest_normal)
-    scale += scale - scale  # infinite becomes NaN
-    return _Scale(scale, 1 / scale, None, amax)
-
-
-def _nvfp4(spec: BlockFormatSpec, blocks: Tensor, amax: Tensor) -> _Scale:
-    limits = torch.finfo(torch.float32)
-    largest = amax.amax()
-    if not largest.isfinite():
-        largest = torch.where(blocks.isfinite(), blocks.abs(), 0.0).amax()
-    wanted = (largest.double() / (spec.element.max * spec.scale.max)).clamp(limits.smallest_normal, limits.max)
-    shared = torch.where(largest == 0, 1.0, wanted).float()
-    finite = torch.where(amax.isfinite(), amax, torch.nan).double()
-    scale = round_to_elements_(finite / spec.element.max / shared.double(), spec.scale)
-    step = scale * shared.double()
-    return _Scale(scale.float(), torch.where(step == 0, torch.inf, step), shared, amax)
-
-
-def _binade(numbers: Tensor) -> Tensor:
-    """The power of two at or below numbers that are not negative; 0 for subnormal ones, infinity for NaN."""
-    return (numbers.view(torch.int32) & _EXPONENT[torch.float32][2]).view(torch.float32)
 
 
 def _in_blocks(matrix: Tensor, dim: int, size: int) -> Tensor:
@@ -281,17 +162,3 @@ def _restored(blocks: Tensor, matrix: Tensor, dim: int) -> Tensor:
     if blocks.numel() == matrix.numel():
         return blocks.reshape(rows, columns)
     return blocks.reshape(rows, -1)[:, :columns] if dim == 1 else blocks.reshape(-1, columns)[:rows]
-
-
-def _pieces(blocks: Tensor, out: Tensor, elements: int) -> Iterator[tuple[tuple[slice, slice], Tensor]]:
-    """Parts of about so many elements on a CPU, as an index and the part of ``out`` that it names."""
-    n, _, _ = blocks.shape
-    if blocks.device.type != "cpu" or blocks.numel() <= elements:
-        yield (slice(None), slice(None)), out
-        return
-    along = 0 if n > 1 else 1
-    step = max(1, elements * blocks.shape[along] // blocks.numel())
-    for start in range(0, blocks.shape[along], step):
-        part = slice(start, start + step)
-        at = (part, slice(None)) if along == 0 else (slice(None), part)
-        yield at, out[at]

@@ -15,7 +15,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from explorer import formats
-from explorer.recipes.quantize import round_mantissa
+from explorer.recipes.rounding import round_mantissa
 
 aten = torch.ops.aten
 

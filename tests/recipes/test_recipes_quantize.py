@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from explorer import formats
-from explorer.recipes import quantize
-from explorer.recipes.quantize import Quantizer, round_mantissa
+from explorer.recipes import rounding
+from explorer.recipes.quantize import Quantizer
+from explorer.recipes.rounding import round_mantissa, round_quotients, round_to_elements_
 
 ELEMENTS = ("e4m3fn", "e5m2", "e2m1", "e3m2", "e2m3")
 BLOCKS = ("mxfp8-e4m3", "mxfp8-e5m2", "mxfp6-e3m2", "mxfp6-e2m3", "mxfp4", "nvfp4")
@@ -88,6 +89,16 @@ def test_blocks_of_tiny_and_of_huge_numbers_round_like_the_format(name, factor):
     assert same(Quantizer(name, "block")(given), formats.get(name).quantize(given.numpy()))
 
 
+@pytest.mark.parametrize("factor", [2.0**-110, 2.0**-90, 2.0**-70, 2.0**70, 2.0**95])
+@pytest.mark.parametrize("name", BLOCKS)
+def test_blocks_of_very_different_sizes_at_the_ends_of_float32_round_like_the_format(name, factor):
+    given = spread(40, 64, seed=9).double().mul(factor).float()
+    for dim in (0, 1):
+        along = given if dim else given.T
+        expected = formats.get(name).quantize(np.ascontiguousarray(along.numpy()))
+        assert same(Quantizer(name, "block")(given, dim), expected if dim else expected.T)
+
+
 @pytest.mark.parametrize("name", BLOCKS)
 def test_ties_in_a_block_go_to_the_even_neighbour(name):
     spec = formats.get(name)
@@ -163,7 +174,7 @@ def test_elements_are_numbers_of_their_format_and_scales_of_theirs(name, scaling
 def test_the_size_of_the_pieces_changes_nothing(name, scaling, dim, monkeypatch):
     given = spread(96, 160, seed=6)
     at_once = Quantizer(name, scaling)(given, dim)
-    monkeypatch.setattr(quantize, "PIECE_BYTES", 4096)
+    monkeypatch.setattr(rounding, "PIECE_BYTES", 4096)
     assert torch.equal(Quantizer(name, scaling)(given, dim), at_once)
 
 
@@ -186,3 +197,19 @@ def test_tf32_rounds_a_transposed_matrix_as_it_lies():
     rounded = round_mantissa(given, 10)
     assert same(rounded.contiguous(), formats.get("tf32").quantize(given.numpy()))
     assert rounded.stride() == given.stride()
+
+
+def test_a_quotient_near_a_tie_is_rounded_as_in_float64():
+    element = formats.get("e2m1")
+    step = torch.tensor([[[3e-4 * (1 + 2.0**-27)]], [[0.7 + 2.0**-29]]], dtype=torch.float64)
+    ties = torch.tensor([0.25, 0.75, 1.25, 1.75, 2.5, 3.5, 5.0], dtype=torch.float64)
+    # The float32 numbers around each tie times the step, on both sides and of both signs.
+    near = (step * torch.cat([ties, -ties])[:, None]).float()
+    offsets = torch.arange(-8, 9, dtype=torch.int32)
+    numbers = (near.view(torch.int32)[..., None] + offsets).view(torch.float32).flatten(1)[..., None]
+    assert numbers.shape == (2, 14 * 17, 1)
+    exact = round_to_elements_(numbers.double() / step, element)
+    rounded = round_quotients(numbers, step, element, torch.empty_like(numbers))
+    assert torch.equal(rounded.double(), exact)
+    # In float32 alone some of these go to the other side.
+    assert not torch.equal(round_to_elements_(numbers / step.float(), element).double(), exact)
