@@ -14,7 +14,7 @@ SMALL = {"mlp": {"batch_size": 16}, "cnn": {"batch_size": 16}}
 def lane_of(model="mlp", recipe="fp16-amp", device=CPU, lane=None, **fields):
     sizes = SMALL.get(model, {"batch_size": 2, "sequence_length": 32})
     config = parse_config({"model": model, **sizes, "lanes": [{"recipe": recipe, **(lane or {})}], **fields})
-    batches = build.build_batches(config.data, config.batch_size, config.sequence_length, config.seed)
+    batches = build.build_batches(config.data, config.batch_size, config.sequence_length, config.seed, model=model)
     return Lane(config, config.lanes[0], build.build_model(model, config.seed), device), batches.next(device)
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from burst_lanes import lane_of, watched
 
-from explorer import formats
+from explorer import formats, recipes
 from explorer.burst.gradients import Gradients, weights_of_products
 from explorer.burst.layers import products
 from explorer.burst.magnitudes import Magnitudes, histogram, tally
@@ -74,6 +74,40 @@ def test_every_layer_has_the_shares_of_its_own_gradient(model, recipe):
     )
     if recipe != "fp32":
         assert reading["histogram"] == bins(together)
+
+
+@pytest.mark.parametrize("recipe", [name for name in recipes.names() if recipes.get(name).converts])
+@pytest.mark.parametrize("model", ["mlp", "gpt2-tiny"])
+def test_a_layer_that_rounds_its_operands_holds_them_in_the_recipes_format(model, recipe):
+    lane, batch = lane_of(model, recipe)
+    gradients, outputs = Gradients(lane, 1), Outputs(lane)
+    watched(lane, batch, gradients)
+    reading, described = gradients.reading(), recipes.get(recipe)
+    spec = formats.get(described.gradient_operand)
+    element = spec.element if described.scaling == "block" else spec
+    assert reading["format"] == element.name
+    # The definition in numpy, where it has the same scales: in blocks along a row, or none.
+    if described.scaling in ("none", "block"):
+        for name in lane.precision.converted[:4]:
+            rows = outputs.kept[name].reshape(-1, outputs.kept[name].shape[-1]).numpy()
+            rounded = torch.from_numpy(spec.quantize(rows) if described.scaling == "block" else saturated(spec, rows))
+            assert reading["layers"][name][0] == (rounded == 0).double().mean().item()
+    assert 0 <= reading["lost_fraction"] <= reading["zero_fraction"]
+    unconverted = reading["layers"].keys() - set(lane.precision.converted)
+    assert all(reading["layers"][name] == shares(outputs.kept[name], "fp32") for name in unconverted)
+
+
+def saturated(spec, rows):
+    return spec.quantize(rows, overflow="saturate")
+
+
+@pytest.mark.parametrize("recipe", ["bf16-pure", "fp16-pure", "bf16-pure-stochastic"])
+def test_lost_gradients_of_pure_halves_are_found_in_true_float32(recipe):
+    lane, batch = lane_of("mlp", recipe, loss_weight=1e-7)
+    gradients = Gradients(lane, 1)
+    watched(lane, batch, gradients)
+    lost = gradients.reading()["lost_fraction"]
+    assert lost > 0.9 if recipe == "fp16-pure" else lost < 0.1
 
 
 def test_layers_are_named_in_the_order_of_backward():
