@@ -12,6 +12,7 @@ from typing import Any
 import gradio as gr
 
 from explorer import formats, recipes
+from explorer.burst.autocast_policy import DIFFERENCES
 from explorer.burst.config import BurstConfig, parse_config
 from explorer.burst.presets import PRESETS, get_preset
 from explorer.errors import InputError
@@ -107,6 +108,7 @@ def _panel(session: Session) -> gr.HTML:
         presets={name: {"question": one.question, "answer": one.answer} for name, one in PRESETS.items()},
         formats=formats.catalogue(),
         recipes={name: _recipe(name) for name in recipes.names()},
+        policies={each.op: {"cpu": each.cpu, "cuda": each.cuda} for each in DIFFERENCES},
         link=None,
     )
 

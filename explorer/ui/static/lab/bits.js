@@ -123,8 +123,10 @@ export function create(panel, catalogue) {
     }
     row.show(now.compute_scale_code, before.compute_scale_code, 1);
     const tensor = now.compute_tensor_scale ?? 1;
-    const more = [`amax ${short(now.compute_amax)}`, ...(tensor === 1 ? [] : [`tensor × ${short(tensor)}`])];
-    setText(row.more, more.join(", "));
+    const few = (value) => value.toPrecision(3).replaceAll("-", "−");
+    // Beside the element, whose few bits leave room for it.
+    const more = [`amax ${few(now.compute_amax)}`, ...(tensor === 1 ? [] : [`tensor scale ${few(tensor)}`])];
+    setText(rows.get(`${index} compute`).more, more.join(", "));
     return decode(now.compute_scale_code, format).value * tensor;
   }
 
@@ -164,7 +166,7 @@ export function create(panel, catalogue) {
 /** One row: a lane's swatch, the format (of a scale behind a sign for that), a cell a bit, the value. */
 function makeRow(lane, index, format, sign = "") {
   const name = make("td", { class: "bits-lane", title: lane.name }, swatch(index), make("span", { class: "sr-only" }, lane.name));
-  const kind = make("td", { class: "bits-format" }, sign + (format?.label ?? ""));
+  const kind = make("td", { class: "bits-format" }, sign ? sign + format.label.replace(/^FP\d+ /, "") : (format?.label ?? ""));
   const strip = make("span", { class: "bits-strip", role: "img" });
   const value = make("td", { class: "bits-value" });
   const more = make("span", { class: "bits-more" });

@@ -21,7 +21,8 @@ const WORDS_EVERY = 2000;
 
 /**
  * @param {HTMLElement} element the component's element, which holds the page's skeleton
- * @param {Record<string, any>} props `value`, `preset`, `presets`, `formats`, `recipes`
+ * @param {Record<string, any>} props `value`, `preset`, `presets`, `formats`, `recipes`,
+ *   `policies`
  * @param {(name: string, callback: () => void) => void} watch
  * @param {Record<string, (...args: any[]) => Promise<any>>} server
  */
@@ -35,7 +36,7 @@ export function mount(element, props, watch, server) {
   const failure = part(".lab-failure");
   const waiting = atRest(server);
   const legend = createLegend(part(".lab-lanes"), props.recipes, hide);
-  const tools = { formats: props.formats, changed: schedule };
+  const tools = { formats: props.formats, policies: props.policies, changed: schedule };
   /** Panels that were shown once. @type {Map<string, import("./panels.js").Panel>} */
   const panels = new Map();
   /** Names of the panels that are being made. @type {Set<string>} */

@@ -14,16 +14,25 @@ const COLUMNS = [
   ["direction", "pass"],
   ["dtypes", "in → out"],
   ["count", "times"],
-  ["casts", "casts"],
-  ["cast_bytes", "bytes"],
+  ["cast_bytes", "casts"],
 ];
-const FIGURES = new Set(["count", "casts", "cast_bytes"]);
+const FIGURES = new Set(["count", "cast_bytes"]);
+
+/** What autocast does to a function's arguments. */
+const POLICIES = {
+  compute: "casts to the compute format",
+  fp32: "casts to float32",
+  widest: "casts to the widest of the arguments",
+  given: "leaves the arguments as they are",
+  refused: "refuses the call",
+};
 
 /**
  * @param {HTMLElement} panel
  * @param {import("./panels.js").Tools} tools
  */
 export function create(panel, tools) {
+  const told = (row) => ({ ...row, otherwise: otherwise(row.op, tools.policies) });
   const place = panel.querySelector(".table-body");
   const search = panel.querySelector("[data-search]");
   const note = panel.querySelector(".panel-note");
@@ -53,9 +62,12 @@ export function create(panel, tools) {
       setText(note, "");
       return;
     }
-    const rows = found(data.rows, search.value);
+    const all = run.lanes[choice.lane]?.recipe.endsWith("-amp") ? data.rows.map(told) : data.rows;
+    const rows = found(all, search.value);
     const bytes = rows.reduce((sum, row) => sum + row.cast_bytes, 0);
-    setText(note, `${rows.length} of ${data.count} · ${humanBytes(bytes)} cast`);
+    const differ = rows.filter((row) => row.otherwise).length;
+    setText(note, `${rows.length} of ${data.count} · ${humanBytes(bytes)} cast${differ ? ` · ${differ} ≠ CUDA` : ""}`);
+    note.title = differ ? `${note.textContent}: ${differ} rows are of functions that autocast treats otherwise on a CPU than on CUDA` : note.textContent;
     const scrolled = place.scrollTop;
     const body = make("tbody", {}, ...inOrder(rows, sorted).slice(0, MOST_DRAWN).map(line));
     const table = make("table", { class: "operations-table" }, make("thead", {}, head(sorted)), body);
@@ -100,6 +112,18 @@ export function found(rows, text) {
   });
 }
 
+/**
+ * What autocast does to a function on CUDA and on a CPU, where that is not the same; "" where it is.
+ * @param {string} op the name of what ran, which is often that of the function's own kernel, or of its backward
+ * @param {Record<string, {cpu: string, cuda: string}>} policies
+ */
+export function otherwise(op, policies) {
+  const name = op.replace(/^_+|^native_/, "").replace(/(_backward)?(_data)?$/, "");
+  if (!Object.hasOwn(policies ?? {}, name)) return "";
+  const { cpu, cuda } = policies[name];
+  return `autocast ${POLICIES[cuda]} on CUDA, but ${POLICIES[cpu]} on a CPU`;
+}
+
 /** Sorted by a column; as they were run where none was chosen. */
 function inOrder(rows, { by, down }) {
   if (!by) return rows;
@@ -112,7 +136,7 @@ function value(row, column) {
     const mark = row.emulated ? "≈ " : "";
     return mark + (row.dtype_in === row.dtype_out ? row.dtype_in : `${row.dtype_in} → ${row.dtype_out}`);
   }
-  if (column === "cast_bytes") return row.cast_bytes ? humanBytes(row.cast_bytes) : "";
+  if (column === "cast_bytes") return row.casts ? `${row.casts} · ${humanBytes(row.cast_bytes)}` : "";
   if (column === "module") return row.module || "(the model)";
   return String(FIGURES.has(column) ? row[column] || "" : row[column]);
 }
@@ -131,7 +155,12 @@ function line(row) {
   const cells = COLUMNS.map(([column]) => {
     const text = value(row, column);
     const told = { module: text, op: text, dtypes: row.emulated ? "Emulated: the same numbers by another way" : "" };
-    return make("td", { class: FIGURES.has(column) ? "figure" : "", title: told[column] ?? "" }, make("bdi", {}, text));
+    const cell = make("td", { class: FIGURES.has(column) ? "figure" : "", title: told[column] ?? "" }, make("bdi", {}, text));
+    if (column === "op" && row.otherwise) {
+      cell.title = `${text}: ${row.otherwise}`;
+      cell.append(make("span", { class: "otherwise" }, "≠"));
+    }
+    return cell;
   });
   return make("tr", { "data-direction": row.direction }, ...cells);
 }

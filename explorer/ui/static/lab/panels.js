@@ -14,6 +14,7 @@ import { loadPlotly } from "../shared/plots.js";
  *
  * @typedef {object} Tools
  * @property {import("../shared/codec.js").Format[]} formats
+ * @property {Record<string, {cpu: string, cuda: string}>} policies functions that autocast treats otherwise on a CPU
  * @property {() => void} changed to be called when a panel got something that no frame brought
  */
 
