@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,9 +14,12 @@ ACCELERATOR_FLUSH = 256 * MEBIBYTE
 """Bytes that are overwritten where an accelerator does not tell its cache; no L2 is larger (Triton's ``do_bench`` and
 ml-engineering's MAMF finder take the same)."""
 
-MOST_FLUSH = 64 * MEBIBYTE
-"""And at most on a CPU, whose last-level cache may be shared with other tenants and reported whole: what a product's
-operands leave in it is less than this."""
+LARGEST_OWN_CACHE = 64 * MEBIBYTE
+"""A last-level cache beyond this is a server's, which other tenants fill and empty too, and overwriting it takes longer
+than most products: there only the caches of the cores themselves are overwritten."""
+
+CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
+UNKNOWN_CACHE = 16 * MEBIBYTE
 
 
 class Timer:
@@ -75,4 +79,26 @@ def _flush_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         l2 = getattr(torch.cuda.get_device_properties(device), "L2_cache_size", 0)
         return 2 * l2 or ACCELERATOR_FLUSH
-    return MOST_FLUSH if device.type == "cpu" else ACCELERATOR_FLUSH
+    return cpu_flush_bytes(torch.get_num_threads()) if device.type == "cpu" else ACCELERATOR_FLUSH
+
+
+def cpu_flush_bytes(threads: int, caches: Path = CACHES) -> int:
+    """Bytes that empty a CPU's caches of what a product left there: twice the largest that is not a server's.
+
+    Parameters
+    ----------
+    threads : int
+        Cores that compute, each with a level-2 cache of its own.
+    caches : Path
+        Where Linux describes the caches of one core.
+    """
+    sizes = {}
+    for index in caches.glob("index*"):
+        try:
+            level, size = ((index / name).read_text().strip() for name in ("level", "size"))
+            sizes[int(level)] = max(sizes.get(int(level), 0), int(size.removesuffix("K")) * 1024)
+        except (OSError, ValueError):
+            continue
+    private, shared = threads * sizes.get(2, 0), sizes.get(3, 0)
+    own = max(private, shared if shared <= LARGEST_OWN_CACHE else 0)
+    return 2 * min(own or UNKNOWN_CACHE, LARGEST_OWN_CACHE)

@@ -11,7 +11,7 @@ from explorer.devices import bandwidth
 from explorer.devices.operands import KERNELS, operands, pool
 from explorer.devices.rates import MOST_MEMORY, Rate, sizes
 from explorer.devices.shapes import LARGE_SIZES, SMALL_SIZES, Search, flop
-from explorer.devices.timing import Timer
+from explorer.devices.timing import LARGEST_OWN_CACHE, Timer, cpu_flush_bytes
 
 CPU = torch.device("cpu")
 
@@ -167,3 +167,24 @@ def test_memory_is_moved_and_numbers_cast():
     for (start, end), each in pairs.items():
         size = bandwidth.DTYPES[start].itemsize + bandwidth.DTYPES[end].itemsize
         assert each["gb_per_s"] == pytest.approx(size * each["gvalues_per_s"], rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("caches", "flushed"),
+    [
+        ({2: "512K", 3: "16384K"}, 32 * 2**20),
+        ({2: "2048K", 3: "491520K"}, 16 * 2**20),
+        ({2: "2048K"}, 16 * 2**20),
+        ({}, 32 * 2**20),
+        ({2: "nonsense"}, 32 * 2**20),
+    ],
+    ids=["desktop", "server", "no level 3", "unknown", "unreadable"],
+)
+def test_the_caches_of_a_cpu_are_emptied_but_not_a_server_s(tmp_path, caches, flushed):
+    for level, size in caches.items():
+        folder = tmp_path / f"index{level}"
+        folder.mkdir()
+        (folder / "level").write_text(f"{level}\n")
+        (folder / "size").write_text(f"{size}\n")
+    assert cpu_flush_bytes(4, tmp_path) == flushed
+    assert flushed <= 2 * LARGEST_OWN_CACHE
