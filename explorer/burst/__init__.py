@@ -1,8 +1,10 @@
 """The experiment: a config goes in, events come out.
 
 :mod:`~explorer.burst.config` says what may be asked, :mod:`~explorer.burst.events` what is told, and
-:mod:`~explorer.burst.presets` holds configurations worth a click; all three are torch-free. :func:`run_burst`
-(:mod:`~explorer.burst.loop`) is the step loop, a pure generator; the instruments stand beside it, one file each.
+:mod:`~explorer.burst.presets` holds configurations worth a click; all three are torch-free, and so is
+:mod:`~explorer.burst.faults`, what can go wrong on purpose. :mod:`~explorer.burst.lane` is the training step, and
+:func:`run_burst` (:mod:`~explorer.burst.loop`) goes round it, a pure generator; the instruments stand beside it, one
+file each. :mod:`~explorer.burst.findings` says in words what the numbers show.
 """
 
 from __future__ import annotations

@@ -65,8 +65,7 @@ class Evaluation:
         """``loss`` in float32 and ``autocast_loss`` as the lane trains, both mean cross-entropy in nats."""
         copy_weights(lane.model, self._plain, lane.precision.transposed)
         lane.model.eval()
-        devices = [] if lane.device.type == "cpu" else [lane.device]
-        with torch.no_grad(), lane.precision.step(), torch.random.fork_rng(devices, device_type=lane.device.type):
+        with torch.no_grad(), lane.precision.step(), lane.random_state.swapped_in(advance=False):
             plain = self._mean_loss(self._plain)
             with lane.precision.forward():
                 as_trained = self._mean_loss(lane.model)

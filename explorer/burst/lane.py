@@ -107,7 +107,7 @@ class Lane:
         self.collapsed = False
         self._step = self._updates = self._skipped_in_a_row = 0
         self.optimizer.register_step_post_hook(self._count_update)
-        self._random_state = RandomState(seed, device)
+        self.random_state = RandomState(seed, device)
 
     def train(self, batch: Batch, instruments: Sequence[Instrument] = (), more: Sequence[Batch] = ()) -> Trained:
         """Take one training step, watched by the instruments.
@@ -129,7 +129,7 @@ class Lane:
         weight = faults.of_gradient_scale(self.loss_weight) / (1 + len(more))
         losses = []
 
-        with self._random_state.swapped_in(), contextlib.ExitStack() as watched:
+        with self.random_state.swapped_in(), contextlib.ExitStack() as watched:
             started = time.perf_counter()
             watched.enter_context(self.precision.step())
             for instrument in instruments:
@@ -205,7 +205,7 @@ class Lane:
 
 
 class RandomState:
-    """The random state of one lane, so that no lane disturbs another: PyTorch's on the CPU and on the lane's device.
+    """The random state of one lane, so that no lane disturbs another: PyTorch's on the CPU and on the lane's GPU.
 
     Parameters
     ----------
@@ -216,30 +216,30 @@ class RandomState:
     """
 
     def __init__(self, seed: int, device: torch.device) -> None:
+        module = None if device.type == "cpu" else torch.get_device_module(device)
+        # One generator a device is what CUDA and XPU have.
+        self._gpu = module if hasattr(module, "default_generators") else None
         self._device = device
-        self._states = [torch.Generator(each).manual_seed(seed).get_state() for each in self._devices()]
+        devices = ["cpu"] if self._gpu is None else ["cpu", device]
+        self._states = [torch.Generator(each).manual_seed(seed).get_state() for each in devices]
 
     @contextlib.contextmanager
-    def swapped_in(self) -> Iterator[None]:
-        """Have PyTorch draw from this state, and go on from there the next time."""
+    def swapped_in(self, advance: bool = True) -> Iterator[None]:
+        """Have PyTorch draw from this state, and go on from there the next time, or from here again."""
         outside = self._read()
         self._write(self._states)
         try:
             yield
         finally:
-            self._states = self._read()
+            if advance:
+                self._states = self._read()
             self._write(outside)
 
-    def _devices(self) -> list[torch.device]:
-        return [torch.device("cpu"), *([self._device] if self._device.type != "cpu" else [])]
-
     def _read(self) -> list[torch.Tensor]:
-        states = [torch.get_rng_state()]
-        if self._device.type != "cpu":
-            states.append(torch.get_device_module(self._device).get_rng_state(self._device))
-        return states
+        gpu = [] if self._gpu is None else [self._gpu.get_rng_state(self._device)]
+        return [torch.get_rng_state(), *gpu]
 
     def _write(self, states: list[torch.Tensor]) -> None:
         torch.set_rng_state(states[0])
-        if self._device.type != "cpu":
-            torch.get_device_module(self._device).set_rng_state(states[1], self._device)
+        if self._gpu is not None:
+            self._gpu.set_rng_state(states[1], self._device)
