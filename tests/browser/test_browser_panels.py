@@ -59,7 +59,7 @@ def test_a_panel_is_chosen_by_keyboard_and_the_address_keeps_it(lab):
     assert lab.page.evaluate("document.activeElement.closest('.panel').dataset.panel") == "gradients"
     assert "panels=loss.scale.memory.gradients" in lab.page.url
     lab.page.reload()
-    lab.page.wait_for_function("document.body.classList.contains('lab-loaded')")
+    expect(lab.page.locator("[data-panel=gradients]")).to_be_visible()
     assert _shown(lab) == ["loss", "scale", "memory", "gradients"]
 
 

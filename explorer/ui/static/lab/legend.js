@@ -12,9 +12,10 @@ export function createLegend(place, recipes, onHide) {
     const hidden = new Set();
     place.replaceChildren(
       ...run.lanes.map((lane, index) => {
-        const button = make("button", { type: "button", class: "lane", "aria-pressed": "true", title: about(lane, recipes) });
+        const title = about(lane, recipes);
+        const state = { "aria-pressed": "true", "data-support": lane.support ?? "" };
+        const button = make("button", { type: "button", class: "lane", title, ...state });
         button.append(swatch(index), make("span", {}, lane.name));
-        if (lane.support === "emulated") button.append(make("small", { class: "lane-mark", "aria-hidden": "true" }, "≈"));
         button.addEventListener("click", () => {
           if (!hidden.delete(index)) hidden.add(index);
           button.setAttribute("aria-pressed", String(!hidden.has(index)));
