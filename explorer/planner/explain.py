@@ -21,6 +21,20 @@ STATE = {
     "adafactor": "a row and a column of the second moment for each matrix (Shazeer and Stern 2018, arXiv 1804.04235)",
 }
 
+WHEN = {
+    "forward": "on the way forward",
+    "layers forward": "in a layer, on the way forward",
+    "head forward": "behind the last layer, where logits and loss are made",
+    "head backward": "at the start of backward, where the loss gives the gradient of the logits",
+    "last layer backward": "in the last layer, the first that backward goes through",
+    "layers backward": "in the layers, on the way back",
+    "first layer backward": "in the first layer, the last that backward goes through",
+    "backward": "on the way back",
+    "update": "in the update, where the optimizer needs temporaries: on a GPU PyTorch's default (foreach) makes a "
+    "list of them as large as the weights, and fused=True makes none",
+}
+"""In words, by the phase of the step."""
+
 GUIDE_BYTES = 8
 """Bytes a parameter in the guide's FP32 column: 56 GB for 7 billion, 8 GB for one, 560 GB for 70."""
 
@@ -35,7 +49,7 @@ LIKE = 0.15
 
 
 def formulas(recipe: Recipe, request: PlanRequest, parameters: int, whole: dict[str, int],
-             held: dict[str, int]) -> dict[str, str]:  # fmt: skip
+             held: dict[str, int], largest_at: str) -> dict[str, str]:  # fmt: skip
     """A sentence for each part: where its bytes come from."""
     count = f"{parameters:,} parameters"
 
@@ -55,7 +69,7 @@ def formulas(recipe: Recipe, request: PlanRequest, parameters: int, whole: dict[
         "activations": _activations(request),
         "cast_cache": _casts(recipe, request, whole),
         "total": "The most that is alive at one moment of a step, temporaries included. The parts reach their most at "
-        "different moments, so it is not their sum.",
+        f"different moments, so it is not their sum. It is reached {WHEN[largest_at]}.",
     }  # fmt: skip
     return said
 

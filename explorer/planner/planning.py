@@ -13,8 +13,8 @@ from explorer.planner import published, sharding
 from explorer.planner.eight_bit import state_bytes
 from explorer.planner.explain import formulas, guide
 from explorer.planner.request import PlanRequest, parse_request
-from explorer.planner.subject import USUAL_SEQUENCE, Subject, TransformersModel, subject_of
-from explorer.planner.tracing import Peak, Trace, trace
+from explorer.planner.subject import USUAL_SEQUENCE, Subject, TransformersModel, subject_of, untraceable
+from explorer.planner.tracing import Peak, Trace, alike, trace
 
 LAB_BATCH, LAB_SEQUENCE, USUAL_BATCH = 8, 128, 1
 
@@ -122,8 +122,8 @@ def _is_gpu(request: PlanRequest, subject: Subject) -> bool:
 
 def _recipe(subject: Subject, request: PlanRequest, name: str, batch: int, sequence: int | None,
             gpu: bool) -> dict[str, Any]:  # fmt: skip
-    traced = _traced(_Keyed(subject), name, batch, sequence or LAB_SEQUENCE, request.optimizer, request.checkpointing,
-                     request.attention, gpu)  # fmt: skip
+    traced = _traced(_Keyed(subject), alike(name) if gpu else name, batch, sequence or LAB_SEQUENCE,
+                     request.optimizer, request.checkpointing, request.attention, gpu)  # fmt: skip
     whole = {part: getattr(traced, part) for part in PARTS}
     if request.optimizer == "adamw-8bit":
         whole["optimizer"] = sum(state_bytes(size) for size in subject.count.tensors)
@@ -136,7 +136,7 @@ def _recipe(subject: Subject, request: PlanRequest, name: str, batch: int, seque
         "total": total,
         "logits": traced.logits,
         "largest_at": largest_at,
-        "formulas": formulas(recipes.get(name), request, subject.count.parameters, whole, held),
+        "formulas": formulas(recipes.get(name), request, subject.count.parameters, whole, held, largest_at),
     }
 
 
@@ -158,8 +158,13 @@ def _traced(keyed: _Keyed, recipe: str, batch: int, sequence: int, optimizer: st
             attention: str, gpu: bool) -> Trace:  # fmt: skip
     # The state of the 8-bit optimizer is arithmetic; a step without any is traced.
     known = "sgd" if optimizer == "adamw-8bit" else optimizer
-    return trace(keyed.subject, recipe, batch, sequence, optimizer=known, checkpointing=checkpointing,
-                 attention=attention, gpu=gpu)  # fmt: skip
+    try:
+        return trace(keyed.subject, recipe, batch, sequence, optimizer=known, checkpointing=checkpointing,
+                     attention=attention, gpu=gpu)  # fmt: skip
+    except (RuntimeError, ValueError, TypeError, AttributeError, AssertionError, KeyError, IndexError) as error:
+        if isinstance(error, InputError) or not isinstance(keyed.subject, TransformersModel):
+            raise
+        raise untraceable(keyed.subject.name, error) from error
 
 
 def _largest(traced: Trace, whole: dict[str, int], held: dict[str, int]) -> tuple[int, str]:

@@ -34,8 +34,8 @@ IGNORED = ("auto_map", "quantization_config", "torch_dtype", "dtype", "_name_or_
 """Fields that are not read: code that is not Transformers' own, storage formats that the recipe decides, caches."""
 
 
-Shapes = tuple[tuple[tuple[int, ...], torch.dtype], ...]
-"""Of inputs and targets: the shape and the type of each."""
+Shapes = tuple[tuple[tuple[int, ...], torch.dtype, bool], ...]
+"""Of inputs and targets: shape and type of each, and whether its rows lie one behind the other without a gap."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,8 @@ class LabModel(Subject):
 
     def shapes(self, batch: int, sequence: int) -> Shapes:
         """Those of a batch that is drawn as a burst draws it."""
-        one = build.build_batches(self.data, 1, sequence, seed=0, model=self.name).next(torch.device("cpu"))
-        return tuple(((batch, *each.shape[1:]), each.dtype) for each in one)
+        two = build.build_batches(self.data, 2, sequence, seed=0, model=self.name).next(torch.device("cpu"))
+        return tuple(((batch, *each.shape[1:]), each.dtype, each.is_contiguous()) for each in two)
 
 
 class TransformersModel(Subject):
@@ -138,11 +138,11 @@ class TransformersModel(Subject):
 
     def shapes(self, batch: int, sequence: int) -> Shapes:
         """Token ids and a target for each, or images and a class for each."""
-        one, each = ((batch,), torch.int64), ((batch, sequence), torch.int64)
+        one, each = ((batch,), torch.int64, True), ((batch, sequence), torch.int64, True)
         if self.vision:
             side = self.config.image_size
             sides = tuple(side) if isinstance(side, list | tuple) else (side, side)
-            return ((batch, getattr(self.config, "num_channels", 3), *sides), torch.float32), one
+            return ((batch, getattr(self.config, "num_channels", 3), *sides), torch.float32, True), one
         return each, one if _sequence_classes(self._class) else each
 
 
@@ -237,6 +237,13 @@ def _unbuildable(name: str, error: BaseException) -> InputError:
     return InputError(
         name, "", "", sentence=f"config: Transformers cannot build a model of it: {said or type(error).__name__}."
     )
+
+
+def untraceable(name: str, error: BaseException) -> InputError:
+    """A model that can be built, and not be fed tokens or images alone."""
+    said = " ".join(str(error).split())[:200]
+    sentence = f"config: no training step of this model can be traced: {said or type(error).__name__}."
+    return InputError(name, "", "", sentence=sentence)
 
 
 def layers_of(model: nn.Module) -> nn.ModuleList | None:

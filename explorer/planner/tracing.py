@@ -102,14 +102,27 @@ def trace(subject: Subject, recipe: str, batch: int, sequence: int, *, optimizer
     gpu : bool
         Whether a GPU's rules hold (its autocast, its optimizer's default, its own half products), or this CPU's.
     """
-    if gpu and recipes.get(recipe).compute == "tf32":
-        # A GPU's products round float32 operands themselves.
-        recipe = "fp32"
     step = _Step(subject, recipe, batch, sequence, optimizer, checkpointing, attention, gpu)
     depth = subject.count.layers
     if depth is None or depth <= LESS_SHALLOW or not hasattr(subject, "config"):
         return step.taken(None)
     return step.taken(SHALLOW).at_depth(step.taken(LESS_SHALLOW), depth)
+
+
+def alike(recipe: str) -> str:
+    """The first recipe that stores the same as this one on a GPU, so that one trace does for both.
+
+    FP16 takes the bytes of BF16, and rounded operands are as large in any format. TF32 is what a GPU's product makes of
+    float32 operands by itself.
+    """
+    return next(each.name for each in recipes.RECIPES if _stored(each) == _stored(recipes.get(recipe)))
+
+
+def _stored(recipe: recipes.Recipe) -> tuple:
+    width = {"fp16": 2, "bf16": 2}
+    along_rows = recipe.converts and recipe.scaling in ("row", "block")
+    return (width.get(recipe.weights, 4), width.get(recipe.gradients, 4), width.get(recipe.optimizer_state, 4),
+            width.get(recipe.compute, 4), recipe.autocast, recipe.converts, along_rows, recipe.stochastic)  # fmt: skip
 
 
 @dataclass
@@ -133,11 +146,10 @@ class _Step:
                 _checkpoint(model)
             # A lane copies its model; one without numbers is only ever this lane's.
             model.__deepcopy__ = lambda _: model
-            batch = tuple(torch.empty(shape, dtype=dtype) for shape, dtype in shapes)
+            batch = tuple(_given(*each) for each in shapes)
             lane = self._lane(model)
-            lane.train(batch)
             phases = Phases(lane, every=1)
-            phases.prepare(batch, step=1)
+            phases.prepare(batch, step=0)
             with phases.bounded(lane.model):
                 lane.train(batch, [phases])
             return phases.trace(self.checkpointing, self._logits_sizes(batch[1]))
@@ -173,6 +185,13 @@ OTHER_OPTIMIZERS: dict[str, Callable[[list[nn.Parameter]], torch.optim.Optimizer
     "adafactor": lambda parameters: torch.optim.Adafactor(parameters),
 }
 """Those that a lane does not know by themselves."""
+
+
+def _given(shape: tuple[int, ...], dtype: torch.dtype, whole: bool) -> Tensor:
+    """An input or a target; one that is not whole is part of longer rows, as the tokens that follow each are."""
+    if whole:
+        return torch.empty(shape, dtype=dtype)
+    return torch.empty((*shape[:-1], shape[-1] + 1), dtype=dtype)[..., 1:]
 
 
 class Phases(Memory):
@@ -220,8 +239,13 @@ class Phases(Memory):
             **{part: reading.get(part, 0) for part in parts},
             activations=activations,
             logits=sum(each.size for each in self._at_loss if each.size in kept and not each.is_cast),
-            phases=self._peaks(),
+            phases=self._steady(self._peaks()),
         )
+
+    def _steady(self, peaks: dict[str, Peak]) -> dict[str, Peak]:
+        """The peaks of a later step: the first one makes the optimizer's state in its update, which then is there."""
+        peaks["update"].live -= sum(self._optimizer.values())
+        return peaks
 
     def _peaks(self) -> dict[str, Peak]:
         changes = []

@@ -16,6 +16,7 @@ import explorer
 from explorer.burst.config import BurstConfig, parse_config
 from explorer.errors import InputError
 from explorer.hardware.options import CheckOptions, parse_options
+from explorer.planner.desk import Desk
 from explorer.sessions.checks import Checks
 from explorer.sessions.deaths import memory_now
 from explorer.sessions.process import WorkerCommand
@@ -70,6 +71,7 @@ class Session:
         self.store, self.device, self.limits = store, device, limits
         self.hub = Hub(store)
         self.checks = Checks(store.folder)
+        self.planner = Desk()
         self._started = time.time()
         self._submitting = threading.Lock()
         store.mark_interrupted()
@@ -216,6 +218,7 @@ class Session:
     def close(self) -> None:
         """End the worker, all streams, and what has not run to its end: that is recorded as interrupted."""
         self._supervisor.close()
+        self.planner.close()
         self.hub.close()
 
 

@@ -137,7 +137,43 @@ def build(session: Session, store: Store) -> None:
             raise gr.Error(found["message"])
         return found["result"]
 
-    for function in (submit_burst, cancel_run, run_status, list_runs, inspect_value, check_hardware):
+    def plan_memory(
+        model: str | None = None,
+        config: dict[str, Any] | None = None,
+        recipes: list[str] | None = None,
+        batch: int | None = None,
+        sequence: int | None = None,
+        optimizer: str = "adamw",
+        gpus: int = 1,
+        sharding: str = "none",
+        checkpointing: bool = False,
+        attention: str = "sdpa",
+        device: str = "auto",
+    ) -> dict[str, Any]:
+        """Count the memory of training a model, recipe by recipe, without loading it.
+
+        Args:
+            model: A name such as llama-2-7b or gpt2-tiny, or hub:<id>; left out where a config is given.
+            config: The config.json of a Transformers model.
+            recipes: Names such as fp32, bf16-amp, fp8-rowwise; all recipes where none is given.
+            batch: Sequences or images a GPU takes at a time.
+            sequence: Tokens in each sequence.
+            optimizer: adamw, adamw-fused, adamw-8bit, sgd, momentum or adafactor.
+            gpus: How many GPUs share the work.
+            sharding: none, zero1, zero2, zero3 or fsdp.
+            checkpointing: Whether each layer is computed again in backward.
+            attention: sdpa (fused) or eager.
+            device: Whose rules count: auto, cpu or gpu.
+
+        Returns:
+            The exact parameter count, and for each recipe the bytes on one GPU by what holds them.
+        """
+        asked = {"model": model, "config": config, "recipes": recipes, "batch": batch, "sequence": sequence,
+                 "optimizer": optimizer, "gpus": gpus, "sharding": sharding, "checkpointing": checkpointing,
+                 "attention": attention, "device": device}  # fmt: skip
+        return _told(session.planner.plan, asked)
+
+    for function in (submit_burst, cancel_run, run_status, list_runs, inspect_value, check_hardware, plan_memory):
         gr.api(function, api_name=function.__name__)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import gradio as gr
 
 from explorer.sessions import Session, Store
-from explorer.ui import bits, endpoints, hardware, header, lab
+from explorer.ui import bits, endpoints, hardware, header, lab, planner
 
 TITLE = "Mixed-Precision Explorer"
 
@@ -22,7 +22,8 @@ class Page:
     build: Callable[[gr.Blocks, Session, Store], None]
 
 
-PAGES = (Page("Lab", "", lab.build), Page("Bits", "bits", bits.build), Page("Hardware", "hardware", hardware.build))
+PAGES = (Page("Lab", "", lab.build), Page("Bits", "bits", bits.build), Page("Hardware", "hardware", hardware.build),
+         Page("Planner", "planner", planner.build))  # fmt: skip
 
 
 def build(session: Session, store: Store) -> gr.Blocks:

@@ -14,7 +14,7 @@ from explorer.ui.theme import THEME
 
 STYLES = ("shared/tokens.css", "shared/page.css", "lab/sidebar.css", "lab/lanes.css", "lab/lab.css", "lab/panels.css",
           "lab/bits.css", "lab/samples.css", "lab/phone.css", "bits/bits.css", "bits/line.css", "bits/blocks.css",
-          "bits/tensor.css", "hardware/hardware.css")  # fmt: skip
+          "bits/tensor.css", "planner/planner.css", "hardware/hardware.css")  # fmt: skip
 
 
 def launch(
