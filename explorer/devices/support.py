@@ -30,7 +30,7 @@ METAL = "Metal Shading Language Specification: there is no double"
 XPU = "Intel oneAPI: torch.xpu device properties"
 OCP = "OCP Microscaling Formats (MX) 1.0, section 5: E8M0 is a scale"
 BF16_TRAP = "PyTorch pull request 148322: is_bf16_supported() counts emulation unless told not to"
-MEASURED = "explorer.devices.half: both ways of multiplying timed on this device"
+MEASURED = "both ways of multiplying, timed in turn on this device"
 
 BLOCKS_OF_8 = ("mxfp8-e4m3", "mxfp8-e5m2")
 
