@@ -37,7 +37,8 @@ def _own(recipe: str, name: str | None = None) -> dict[str, Any]:
 
 
 _FP32, _BF16 = _own("fp32", "FP32"), _own("bf16-amp", "BF16")
-_ALL_FOUR = [_FP32, _BF16, _scaled("FP16, unscaled", enabled=False), _scaled("FP16, scaled")]
+_UNSCALED = _scaled("FP16, unscaled", enabled=False)
+_ALL_FOUR = [_FP32, _BF16, _UNSCALED, _scaled("FP16, scaled")]
 _DIGITS = {"model": "mlp", "batch_size": 64}
 
 PRESETS: dict[str, Preset] = {
@@ -158,6 +159,83 @@ PRESETS: dict[str, Preset] = {
                     {**_own("fp16-pure", "FP16 pure, eps 1e-4"), "eps": 1e-4},
                     {**_own("fp16-pure", "FP16 pure, SGD"), "optimizer": "sgd", "learning_rate": 0.1},
                 ],
+            },
+        ),
+        Preset(
+            name="clip-order",
+            title="Clip, then unscale: the classic mistake",
+            question="Does it matter whether gradients are clipped before or after unscaling?",
+            answer="Scaled gradients are 65,536 times too long: clipped to 1 and unscaled afterwards, nothing is left. "
+            "With AdamW, which does not care how large gradients are, it would not show.",
+            settings={
+                **_DIGITS,
+                "steps": 150,
+                "optimizer": "sgd",
+                "learning_rate": 0.1,
+                "lanes": [
+                    _FP32,
+                    _scaled("unscale, then clip"),
+                    {**_scaled("clip, then unscale"), "faults": [{"kind": "clip-before-unscale"}]},
+                ],
+            },
+        ),
+        Preset(
+            name="infinite-gradient",
+            title="One infinite gradient",
+            question="What does a single bad gradient do?",
+            answer="With a scaler it costs one step and half the scale. Without one the update is made, and everything "
+            "is NaN from then on: BF16 has no scaler to catch it.",
+            settings={
+                **_DIGITS,
+                "steps": 60,
+                "lanes": [
+                    {**lane, "faults": [{"kind": "infinite-gradient", "step": 20}]}
+                    for lane in (_scaled("FP16, scaled"), _UNSCALED, _BF16)
+                ],
+            },
+        ),
+        Preset(
+            name="loss-spike",
+            title="One loss spike, clipped and not",
+            question="What does clipping save?",
+            answer="At step 50 one loss is 10,000 times too large. Clipped, it is a step like any other; not clipped, "
+            "it throws the weights far away.",
+            settings={
+                **_DIGITS,
+                "steps": 150,
+                "optimizer": "sgd",
+                "learning_rate": 0.1,
+                "lanes": [
+                    {**_own("fp32", name), "clip_norm": clip_norm, "faults": [{"kind": "loss-spike", "step": 50}]}
+                    for name, clip_norm in (("clipped to 1", 1.0), ("not clipped", None))
+                ],
+            },
+        ),
+        Preset(
+            name="seeds",
+            title="The same again with five seeds",
+            question="Which differences are real?",
+            answer="BF16, MXFP8 and FP32 differ by far less than the seeds do. Pure BF16 falls behind by more at this "
+            "learning rate: its bands are apart.",
+            settings={
+                **_DIGITS,
+                "steps": 100,
+                "seeds": 5,
+                "learning_rate": 2e-4,
+                "lanes": [_FP32, _BF16, _own("bf16-pure"), _own("mxfp8")],
+            },
+        ),
+        Preset(
+            name="inference",
+            title="Trained in one format, used in another",
+            question="Is the model that is used the one that was trained?",
+            answer="On held-out data the same weights have another loss in float32 than in the format they trained in: "
+            "by a thousandth in BF16, by some percent in 4 bits.",
+            settings={
+                **_DIGITS,
+                "steps": 200,
+                "eval_every": 10,
+                "lanes": [_FP32, _BF16, _own("mxfp8"), _own("nvfp4")],
             },
         ),
     )
