@@ -7,8 +7,10 @@ the step is over. Steps that an instrument does not sample know nothing of it.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import torch
 from torch.utils._python_dispatch import _disable_current_modes
 
 if TYPE_CHECKING:
@@ -18,8 +20,12 @@ if TYPE_CHECKING:
 TYPICAL_STEP = 1
 """The second step is sampled by all: the first is not typical, as it makes the optimizer's state."""
 
-unseen = _disable_current_modes
-"""Context in which operations are not seen by any ``TorchDispatchMode``, by none of the instruments, that is."""
+
+@contextlib.contextmanager
+def unseen() -> Iterator[None]:
+    """Context in which operations are seen by no instrument, and by none of the recipe's kernels."""
+    with _disable_current_modes(), torch._C.DisableTorchFunction():
+        yield
 
 
 class Instrument:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -72,7 +73,7 @@ class Updates(Instrument):
             known = (exact != 0) & exact.isfinite() & stored.isfinite()
             moved += int(known.sum())
             unchanged += int((known & (stored == after)).sum())
-            exponents += _counted(exponents_in_ulps(exact[known], stored[known]))
+            exponents += _counted(exponents_in_ulps(exact, stored)[known])
         return {"unchanged_fraction": unchanged / moved if moved else None, "histogram": histogram(exponents)}
 
     def _copy(self, optimizer: torch.optim.Optimizer, *_: object) -> None:
@@ -93,7 +94,8 @@ def _samples(parameters: list[nn.Parameter], elementwise: bool) -> dict[nn.Param
     """
     if elementwise:
         stride = -(-sum(p.numel() for p in parameters) // MOST_ELEMENTS)
-        return {p: lambda tensor: tensor.reshape(-1)[::stride] for p in parameters}
+        sample = (lambda tensor: tensor.reshape(-1)) if stride == 1 else (lambda tensor: tensor.reshape(-1)[::stride])
+        return dict.fromkeys(parameters, sample)
     chosen, left = {}, MOST_ELEMENTS
     for parameter in sorted(parameters, key=Tensor.numel):
         left -= parameter.numel()
@@ -235,7 +237,7 @@ def exponents_in_ulps(update: Tensor, weight: Tensor) -> Tensor:
     Parameters
     ----------
     update : torch.Tensor
-        float64, finite, not zero.
+        float64; where it is zero or not finite the result means nothing.
     weight : torch.Tensor
         Of the same shape, finite, in the dtype in which it is stored. The ulp of zero and of subnormal numbers is the
         smallest subnormal number's, as Python's ``math.ulp`` has it.
@@ -243,15 +245,17 @@ def exponents_in_ulps(update: Tensor, weight: Tensor) -> Tensor:
     Returns
     -------
     torch.Tensor
-        int32, of the same shape.
+        int64, of the same shape.
     """
     limits = torch.finfo(weight.dtype)
-    # frexp gives 0.5 <= mantissa < 1, so floor(log2) is its exponent less 1.
-    smallest_exponent = torch.frexp(torch.tensor(limits.smallest_normal, dtype=torch.float64)).exponent - 1
-    eps_exponent = torch.frexp(torch.tensor(limits.eps, dtype=torch.float64)).exponent - 1
-    weight_exponent = torch.frexp(weight.double()).exponent - 1
-    weight_exponent = torch.where(weight == 0, smallest_exponent, weight_exponent.clamp(min=int(smallest_exponent)))
-    return torch.frexp(update).exponent - 1 - (weight_exponent + eps_exponent)
+    # math.frexp gives 0.5 <= mantissa < 1, so floor(log2) is its exponent less 1.
+    smallest, eps = (math.frexp(limit)[1] - 1 for limit in (limits.smallest_normal, limits.eps))
+    return _binade(update) - _binade(weight.double()).clamp_min_(smallest) - eps
+
+
+def _binade(numbers: Tensor) -> Tensor:
+    """floor(log2) of the magnitudes of float64 numbers, from the exponent field: -1023 for zero."""
+    return numbers.view(torch.int64).bitwise_right_shift(52).bitwise_and_(0x7FF).sub_(1023)
 
 
 def _counted(exponents: Tensor) -> Counter[int]:
