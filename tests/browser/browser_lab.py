@@ -106,7 +106,7 @@ class Lab:
         if config is not None:
             query = "?config=" + quote(json.dumps(config))
         self.page.goto(self.address + query)
-        expect(self.page.locator("#lab-run")).to_be_attached()
+        expect(self.page.locator("#lab-run")).to_be_attached(timeout=20_000)
         # The body is marked when Gradio has answered the page's first questions; settings are filled in by then.
         self.page.wait_for_function("document.body.classList.contains('lab-loaded') && window.Plotly")
         if config is not None:

@@ -15,7 +15,7 @@ from explorer import recipes
 from explorer.burst.config import BurstConfig, parse_config
 from explorer.burst.presets import PRESETS
 from explorer.errors import InputError
-from explorer.ui import lanes, links, settings, words
+from explorer.ui import lab, lanes, links, settings, words
 
 OVERRIDES = {
     "model": "mlp",
@@ -216,6 +216,14 @@ def test_every_field_of_a_lane_s_form_is_filled():
 def test_a_link_brings_its_config_back(config):
     assert links.decode_config(links.encode_config(config)) == config
     assert links.decode_config(json.dumps(config.as_json())) == config
+
+
+def test_a_text_that_no_link_can_hold_is_refused(form):
+    values = _shown(form, parse_config({**EVERYTHING, "text": "ab" * 20_000}))
+    link, alert = lab._link(form, *values)
+    assert link == gr.skip()
+    assert alert.startswith("text: is too long for a link")
+    assert lab._link(form, *_shown(form, parse_config(EVERYTHING)))[1] == ""
 
 
 @pytest.mark.parametrize("text", ["@@", "e30", "{", "x" * 50, "é"])

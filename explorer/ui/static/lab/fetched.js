@@ -71,7 +71,7 @@ export function createFetched(kind, version, onChange) {
      */
     empty(has, nothing) {
       if (has) return "";
-      if (failed) return "The server did not answer. Trying again …";
+      if (failed) return `The server did not answer. ${run?.ended ? "Reload the page." : "Trying again …"}`;
       if (run?.ended && lanes) return nothing;
       return run?.started ? (lanes ? "Not sampled yet …" : "Loading …") : null;
     },

@@ -158,7 +158,8 @@ function line(row) {
     const cell = make("td", { class: FIGURES.has(column) ? "figure" : "", title: told[column] ?? "" }, make("bdi", {}, text));
     if (column === "op" && row.otherwise) {
       cell.title = `${text}: ${row.otherwise}`;
-      cell.append(make("span", { class: "otherwise" }, "≠"));
+      // In front, where a long name leaves it in sight.
+      cell.prepend(make("span", { class: "otherwise" }, "≠"));
     }
     return cell;
   });
