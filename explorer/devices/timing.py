@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -40,6 +41,10 @@ class Timer:
 
     def seconds(self, function: Callable[[], Any]) -> float:
         """Seconds that one call takes on the device, from its start to the end of its work."""
+        with _current(self.device):
+            return self._seconds(function)
+
+    def _seconds(self, function: Callable[[], Any]) -> float:
         if self._flushed is not None:
             self._flushed.zero_()
         if self._events is None:
@@ -61,15 +66,23 @@ class Timer:
             torch.accelerator.synchronize(self.device)
 
 
+def _current(device: torch.device) -> contextlib.AbstractContextManager[Any]:
+    """Make a device the current one: an event is recorded on the current device's stream, not on its own."""
+    if device.type == "cpu" or device.index is None:
+        return contextlib.nullcontext()
+    return torch.accelerator.device_index(device.index)
+
+
 def _events(device: torch.device) -> tuple[torch.Event, torch.Event] | None:
     if device.type == "cpu":
         return None
     try:
-        pair = torch.Event(device, enable_timing=True), torch.Event(device, enable_timing=True)
-        for event in pair:
-            event.record()
-        pair[1].synchronize()
-        pair[0].elapsed_time(pair[1])
+        with _current(device):
+            pair = torch.Event(device, enable_timing=True), torch.Event(device, enable_timing=True)
+            for event in pair:
+                event.record()
+            pair[1].synchronize()
+            pair[0].elapsed_time(pair[1])
     except (RuntimeError, NotImplementedError):  # A backend without events that tell the time.
         return None
     return pair

@@ -26,6 +26,8 @@ ALIVE_SECONDS = 15.0
 """A check of another process whose file has not grown for so long is taken to have been interrupted."""
 
 MOST_LISTED = 20
+MOST_KEPT = 2 * MOST_LISTED
+"""Finished checks that are kept in memory as they were read."""
 
 INTERRUPTED = "The program that ran this stopped. What it had measured is kept; run the check again for the rest."
 
@@ -99,6 +101,7 @@ class Checks:
     def __init__(self, folder: Path) -> None:
         self._folder = Path(folder) / "checks"
         self._live: dict[str, LiveCheck] = {}
+        self._over: dict[str, dict[str, Any]] = {}
 
     def create(self, options: CheckOptions) -> LiveCheck:
         """Begin to record a check."""
@@ -123,6 +126,8 @@ class Checks:
             return None
         if (live := self._live.get(check)) is not None:
             return live.described()
+        if check in self._over:
+            return self._over[check]
         try:
             with self._path(check).open(encoding="utf-8") as file:
                 return self._read(check, file)
@@ -140,7 +145,10 @@ class Checks:
             started = started or event["type"] != "check_created"
             result.add(event)
         if result.ending is not None:
-            return _described(check, created, state_after(result.ending), result)
+            # It will not change any more, and a page asks for the list of them all.
+            found = _described(check, created, state_after(result.ending), result)
+            self._over = dict([*self._over.items(), (check, found)][-MOST_KEPT:])
+            return found
         alive = time.time() - self._path(check).stat().st_mtime < ALIVE_SECONDS
         state = ("running" if started else "queued") if alive else "interrupted"
         return _described(check, created, state, result)
