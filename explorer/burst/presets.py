@@ -66,11 +66,12 @@ PRESETS: dict[str, Preset] = {
             name="underflow",
             title="FP16 without scaling loses gradients",
             question="When does FP16 lose its gradients?",
-            answer="With the loss weighted by 0.01 most unscaled FP16 gradients round to 0, and that lane learns less.",
+            answer="With the loss weighted by 0.001 nearly all unscaled FP16 gradients round to 0: that lane learns "
+            "less.",
             settings={
                 "model": "gpt2-tiny",
                 "steps": 60,
-                "loss_weight": 0.01,
+                "loss_weight": 0.001,
                 "clip_norm": None,
                 "lanes": _ALL_FOUR,
             },
