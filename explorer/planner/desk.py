@@ -84,6 +84,7 @@ class Desk:
 
     def _answer(self, line: str) -> dict[str, Any]:
         if self.pid is None:
+            self._end()
             self._start()
         with contextlib.suppress(OSError):
             self._process.stdin.write(line.encode() + b"\n")

@@ -24,13 +24,15 @@ BYTES = {"fp64": 8, "fp32": 4, "tf32": 4, "fp16": 2, "bf16": 2}
 """Bytes of a stored value; narrower formats are only ever operands of products."""
 
 
-def plan(given: PlanRequest | dict[str, Any]) -> dict[str, Any]:
+def plan(given: PlanRequest | dict[str, Any], subject: Subject | None = None) -> dict[str, Any]:
     """Count the memory of training a model.
 
     Parameters
     ----------
     given : PlanRequest or dict
         What to plan.
+    subject : Subject, optional
+        The model itself, where the request's name for it may mean another: published models come first.
 
     Returns
     -------
@@ -48,7 +50,7 @@ def plan(given: PlanRequest | dict[str, Any]) -> dict[str, Any]:
         The request is not accepted, the config is none that can be built, or the hub cannot be reached.
     """
     request = parse_request(given)
-    subject = _subject(request)
+    subject = subject or _subject(request)
     batch, sequence = _sizes(request, subject)
     gpu = _is_gpu(request, subject)
     counted = {

@@ -394,4 +394,4 @@ def _rounded(_: Quantizer, matrix: Tensor, dim: int = -1) -> Tensor:
 def _checkpoint(model: nn.Module) -> None:
     """Have each layer computed again in backward (Chen et al. 2016, arXiv 1604.06174)."""
     if getattr(model, "supports_gradient_checkpointing", False):
-        model.gradient_checkpointing_enable({"use_reentrant": False, "preserve_rng_state": False})
+        model.activation_checkpointing_enable({"use_reentrant": False, "preserve_rng_state": False})

@@ -4,14 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
+from explorer import workloads
 from explorer.burst.config import BurstConfig, parse_config
 from explorer.errors import InputError
-from explorer.planner.planning import plan
 
 GIB = 2**30
 
 ALWAYS = ("weights", "master_weights", "optimizer", "gradients")
 """What every lane keeps while the others have their turn: gradients stay until the lane's next step."""
+
+
+def may_be_large(config: BurstConfig, free_bytes: int) -> bool:
+    """Whether it is worth asking how much memory a burst needs: a bound that needs no torch, and is generous.
+
+    Weights, gradients and two moments take at most 16 bytes a parameter and lane. What a network keeps of an example
+    or a token for backward is hardly more than four bytes a parameter: each layer keeps some vectors of its width,
+    and has the square of it in parameters.
+    """
+    model = workloads.MODELS.get(config.model)
+    if model is None or model.parameters is None:
+        return True
+    positions = config.sequence_length if model.longest_sequence else 1
+    kept = 16 * model.parameters * len(config.lanes)
+    return kept + 4 * model.parameters * config.batch_size * positions > free_bytes
 
 
 def needed(config: BurstConfig | dict[str, Any]) -> int:
@@ -22,16 +37,21 @@ def needed(config: BurstConfig | dict[str, Any]) -> int:
     InputError
         The model cannot be planned.
     """
+    from explorer.planner.planning import plan
+    from explorer.planner.subject import LabModel
+
     config = parse_config(config)
+    subject = LabModel(config.model) if config.model in workloads.MODELS else None
     kept, most = 0, 0
     for lane in config.lanes:
-        found = plan({
+        asked = {
             "model": config.model,
             "recipes": [lane.recipe],
             "batch": config.batch_size,
             "sequence": config.sequence_length,
             "optimizer": config.lane_setting(lane, "optimizer"),
-        })["recipes"][lane.recipe]  # fmt: skip
+        }
+        found = plan(asked, subject)["recipes"][lane.recipe]
         keeps = sum(found[part] for part in ALWAYS)
         kept += keeps
         most = max(most, found["total"] - keeps)

@@ -18,6 +18,7 @@ from explorer.burst.presets import PRESETS, get_preset
 from explorer.errors import InputError
 from explorer.sessions import Session, Store
 from explorer.ui import lanes, links, settings, static_files
+from explorer.ui.planner import warning_for
 
 DEFAULT_PRESET = "four-lanes"
 FAILED = "Something went wrong on the server, and its log says what. Nothing was started."
@@ -43,7 +44,8 @@ def build(demo: gr.Blocks, session: Session, store: Store) -> None:
         share = gr.Button("copy a link to these settings", size="sm", elem_id="lab-share")
     panel = _panel(session)
 
-    run.click(partial(_submit, session, form), form.inputs, [panel, alert], **quiet)
+    submitted = run.click(partial(_submit, session, form), form.inputs, [panel, alert], **quiet)
+    submitted.then(partial(_foresee, session, form), form.inputs, alert, **quiet)
     # The panel knows its run, also where an address opened it and Gradio was never asked.
     stop.click(None, js="() => { document.dispatchEvent(new Event('lab:stop')); }", **quiet)
     share.click(partial(_link, form), form.inputs, [panel, alert], **quiet)
@@ -129,6 +131,15 @@ def _submit(session: Session, form: settings.Form, *values: Any) -> tuple[Any, A
         return gr.skip(), FAILED
     # The counter makes the value differ from the last one: an equal one would not reach the panel.
     return {"id": taken.run, "n": next(_counter), "position": taken.position}, ""
+
+
+def _foresee(session: Session, form: settings.Form, *values: Any) -> Any:
+    """Warn where the memory will not do; nothing else is said, and what was said before stays."""
+    try:
+        sentence = warning_for(session, settings.read(form, values))
+    except InputError:
+        sentence = None
+    return html.escape(sentence) if sentence else gr.skip()
 
 
 def _link(form: settings.Form, *values: Any) -> tuple[Any, Any]:

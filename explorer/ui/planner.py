@@ -8,10 +8,12 @@ from typing import Any
 import gradio as gr
 
 from explorer import recipes, workloads
+from explorer.burst.config import parse_config
 from explorer.errors import InputError
 from explorer.planner import NAMED
 from explorer.planner.cards import TIGHT_SHARE, cards
 from explorer.planner.request import ATTENTIONS, OPTIMIZERS, SHARDINGS
+from explorer.planner.warning import may_be_large
 from explorer.sessions import Session, Store
 from explorer.ui import static_files
 
@@ -34,6 +36,21 @@ def build(_demo: gr.Blocks, session: Session, _store: Store) -> None:
         cards=cards(),
         tight=TIGHT_SHARE,
     )
+
+
+def warning_for(session: Session, config: Any) -> str | None:
+    """A sentence where the device's free memory will not do for a burst; None where it will, or is not known."""
+    details = session.details()
+    device = details["device"] or {}
+    # An accelerator's memory is known from when the worker began; no plan is that exact.
+    free = details["memory_free"] if device.get("type") == "cpu" else device.get("memory_free")
+    try:
+        config = parse_config(config)
+        if not free or not may_be_large(config, free):
+            return None
+        return session.planner.warning(config.as_json(), free)
+    except InputError:
+        return None
 
 
 def _models() -> list[dict[str, Any]]:

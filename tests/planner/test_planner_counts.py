@@ -89,6 +89,5 @@ def test_a_config_that_cannot_be_built_is_refused_in_a_sentence(config, words):
 def test_code_that_a_config_points_to_is_not_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "evil.py").write_text("raise SystemExit('ran')")
-    config = {"model_type": "llama", "auto_map": {"AutoModel": "evil.Model"}, "hidden_size": 64,
-              "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 100}  # fmt: skip
+    config = NAMED["llama-2-7b"].config | {"auto_map": {"AutoModel": "evil.Model"}, "num_hidden_layers": 2}
     assert subject_of(parse_request({"config": config})).count.layers == 2

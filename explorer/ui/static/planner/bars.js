@@ -48,6 +48,7 @@ export function create(element, { cards, labels }) {
     const axis = make("div", { class: "plan-axis", "aria-hidden": "true" }, make("span", { class: "plan-axis-name" }, "a GPU's GiB"), make("div", { class: "plan-axis-marks" },
       ...marks.filter(({ labelled }) => labelled).map(({ memory, names, at }) => make("span", { style: `left:${100 * at}%`, title: names.join(", ") }, gib(memory)))), make("span"));
     const rows = Object.entries(recipes).map(([name, parts]) => row(name, parts, most, marks));
+    axis.hidden = !marks.length;
     element.replaceChildren(make("div", { class: "plan-bars" }, axis, ...rows));
   }
 

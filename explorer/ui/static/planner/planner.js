@@ -171,7 +171,8 @@ export function mount(element, props, server) {
     sections.guide.update(plan, found);
     for (const item of part("[data-legend]").children) {
       const name = item.dataset.part;
-      item.hidden = !plan || (name !== "peak" && name !== "card" && !Object.values(found).some((parts) => parts?.[name]));
+      if (name === "card") item.hidden = !root.querySelector(".plan-card");
+      else item.hidden = !plan || (name !== "peak" && !Object.values(found).some((parts) => parts?.[name]));
     }
     const batch = part("[data-field=batch]");
     const sequence = part("[data-field=sequence]");
