@@ -36,9 +36,13 @@ LONGEST_VISIT_SECONDS = 1.0
 COARSE_SHARE, CLIMB_SHARE = 0.35, 0.65
 """Shares of the time at which the coarse grid, and the climb from its best, are over at the latest."""
 SUMMITS = 4
-"""How many of the best shapes have their neighbours tried."""
-FINALISTS = 8
-"""How many of the best shapes are timed again and again."""
+"""How many of the best shapes have their neighbours tried first; then of twice as many, while there is time."""
+FINALISTS = ((0.78, 24), (0.88, 12), (0.95, 6), (1.0, 3))
+"""Up to which share of the time how many of the best shapes are timed again and again: all that one lucky call could
+have put before the true best, and then fewer."""
+LEAST_FINALISTS = 3
+ROUNDS_EACH = 4
+"""Rounds that each of them should get in what is left of the time; where that is too little, fewer shapes take part."""
 ENOUGH_CALLS = 60
 STEADY = 0.98
 """A best shape that was called so often, with a median so close to its fastest call, is not timed any further. Where
@@ -162,20 +166,24 @@ class Search:
                 yield self._visit(shape)
 
     def _climb(self) -> Iterator[Timed]:
-        """The neighbours of the best, until they are no better."""
+        """The neighbours of the best, and of ever more of them."""
+        summits = SUMMITS
         while not self._over(CLIMB_SHARE):
             fresh = next(
                 (
                     shape
-                    for summit in self.ranked(SUMMITS)
+                    for summit in self.ranked(summits)
                     for shape in self._neighbours(summit.shape)
                     if shape not in self.timed and self._affordable(shape)
                 ),
                 None,
             )
-            if fresh is None:
+            if fresh is not None:
+                yield self._visit(fresh)
+            elif summits >= len(self.timed):
                 return
-            yield self._visit(fresh)
+            else:
+                summits *= 2
 
     def _neighbours(self, shape: Shape) -> Iterator[Shape]:
         for axis in range(3):
@@ -187,11 +195,17 @@ class Search:
     def _repeat(self) -> Iterator[Timed]:
         """The best again and again, fewer of them as the time runs out."""
         while not self._over():
-            share = self.spent / self.seconds
-            for each in self.ranked(FINALISTS if share < 0.85 else FINALISTS // 2):
+            for each in self.ranked(self._finalists()):
                 if self._over():
                     return
                 yield self._visit(each.shape)
             best = self.best()
             if len(best.seconds) >= ENOUGH_CALLS and best.median >= STEADY * best.best:
                 return
+
+    def _finalists(self) -> int:
+        """How many shapes are worth timing again in what is left of the time."""
+        share, best = self.spent / self.seconds, self.best()
+        visit = CALLS * flop(best.shape) / 1e9 / best.best
+        affordable = int((self.seconds - self.spent) / (ROUNDS_EACH * visit))
+        return max(LEAST_FINALISTS, min(affordable, next((count for until, count in FINALISTS if share < until), 0)))
