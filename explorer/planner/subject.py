@@ -19,6 +19,7 @@ from explorer.errors import InputError
 from explorer.planner.catalogue import NAMED
 from explorer.planner.request import PlanRequest, read_config
 from explorer.workloads import build
+from explorer.workloads.imports import load_transformers
 
 MOST_LAYERS = 2_000
 """More is no model that anyone trains, and would only take long to count."""
@@ -198,7 +199,7 @@ def _label(config: dict[str, Any]) -> str:
 
 def _understood(given: dict[str, Any]) -> tuple[Any, type]:
     """Transformers' config object and the class that a model of it trains as."""
-    import transformers
+    transformers = load_transformers()
     from transformers import AutoConfig, PreTrainedModel
 
     fields = {field: value for field, value in given.items() if field != "model_type"}

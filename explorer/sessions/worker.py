@@ -105,7 +105,9 @@ def warm_up(device: str) -> dict[str, Any]:
     from explorer import devices, recipes
     from explorer.burst import run_burst
     from explorer.recipes.support import support_of
+    from explorer.workloads.imports import load_transformers
 
+    load_transformers()
     # The transformer models load lazily, and most bursts want one; a first step opens the data and the kernels.
     importlib.import_module("transformers.models.gpt2.modeling_gpt2")
     step = {"model": "mlp", "steps": 1, "device": device, "lanes": [{"recipe": "fp16-amp"}]}
