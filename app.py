@@ -15,6 +15,9 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 from explorer.errors import InputError
 from explorer.sessions import Limits, Session, Store
+from explorer.workloads import OWN_MODELS
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class Parser(argparse.ArgumentParser):
@@ -37,6 +40,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--root-path", default=None, help="path under which a proxy serves the app")
     parser.add_argument("--data-dir", default=None, help="where runs are recorded (your user data folder)")
     parser.add_argument("--device", default="auto", help="what the device auto of a burst stands for (%(default)s)")
+    parser.add_argument("--own-models", action=argparse.BooleanOptionalAction, default=None,
+                        help="whether people may train hub: models and path: folders of this machine "
+                             "(yes on a loopback address, no on one that others can reach)")  # fmt: skip
     parser.add_argument("--max-steps", type=_positive, default=limits.max_steps,
                         help="most steps of a burst (%(default)s)")  # fmt: skip
     parser.add_argument("--max-seconds", type=_positive, default=limits.max_seconds,
@@ -71,6 +77,10 @@ def check_port(host: str, port: int | None) -> None:
 def serve(options: argparse.Namespace) -> None:
     """Serve until a ``KeyboardInterrupt``."""
     check_port(options.host, options.port)
+    private = options.host in LOOPBACK and not options.share
+    if not (private if options.own_models is None else options.own_models):
+        # In the environment, so that the worker knows it too.
+        os.environ[OWN_MODELS] = "no"
     store = Store(options.data_dir)
     session = Session(store, options.device, Limits(max_steps=options.max_steps, max_seconds=options.max_seconds))
     demo = None

@@ -37,7 +37,19 @@ def test_only_the_ui_imports_gradio():
 
 @pytest.mark.parametrize(
     "module",
-    ["formats", "devices", "recipes", "workloads", "burst", "burst.config", "burst.events", "planner", "sessions", "ui", "cli"],
+    [
+        "formats",
+        "devices",
+        "recipes",
+        "workloads",
+        "burst",
+        "burst.config",
+        "burst.events",
+        "planner",
+        "sessions",
+        "ui",
+        "cli",
+    ],
 )
 def test_torch_is_not_loaded_by(module):
     code = f"import sys, explorer.{module}; sys.exit('torch' in sys.modules)"

@@ -127,8 +127,10 @@ class Session:
         return settings
 
     def _check(self, config: BurstConfig) -> None:
-        if config.steps > self.limits.max_steps:
-            raise InputError("steps", config.steps, f"at most {self.limits.max_steps:,} on this server")
+        passes = config.steps * config.seeds * config.accumulation_steps
+        if passes > self.limits.max_steps:
+            several = " (times seeds and accumulation_steps)" if passes > config.steps else ""
+            raise InputError("steps", passes, f"at most {self.limits.max_steps:,} on this server{several}")
         self._check_device(config.device)
 
     def _check_device(self, device: str) -> None:

@@ -7,6 +7,7 @@ loads the model (:mod:`explorer.workloads.pretrained`).
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -30,21 +31,28 @@ POSITIONS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len")
 """Names under which configs say how many positions there are."""
 
 
-def accepts(name: object, allow_hub: bool = True) -> Model:
+OWN_MODELS = "EXPLORER_OWN_MODELS"
+"""Environment variable with which an operator says ``no`` to people's own models, in this process and its workers."""
+
+
+def accepts(name: object, allow_hub: bool | None = None) -> Model:
     """The model of that name: one of those built here, or a person's own.
 
     Parameters
     ----------
     name : str
         A name of :data:`explorer.workloads.MODELS`, ``hub:<owner>/<id>`` or ``path:<folder>``.
-    allow_hub : bool
-        Whether a person's own models are taken, from the hub or from a folder; a public server may say no.
+    allow_hub : bool, optional
+        Whether a person's own models are taken, from the hub or from a folder; a public server may say no. Left out,
+        :data:`OWN_MODELS` decides.
 
     Raises
     ------
     InputError
         There is no such model, the id is none, or the folder does not hold a model that a burst can train.
     """
+    if allow_hub is None:
+        allow_hub = os.environ.get(OWN_MODELS) != "no"
     kind, colon, rest = name.partition(":") if isinstance(name, str) else ("", "", "")
     if not colon or kind not in ("hub", "path"):
         if isinstance(name, str) and name in MODELS:
