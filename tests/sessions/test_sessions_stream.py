@@ -134,8 +134,8 @@ def test_a_late_viewer_sees_a_finished_run_whole(warm, server):
 
 
 def test_a_viewer_in_the_middle_catches_up_and_goes_on_live(warm, server):
-    run = warm.session.submit(config("step=0.01", steps=100, lanes=2)).run
-    warm.wait_steps(run, 40)
+    run = warm.session.submit(config("step=0.02", steps=80, lanes=2)).run
+    warm.wait_steps(run, 50)
     got = messages(server.address, run)
     assert frames(got)[0]["from"] == 0
     assert frames(got)[0]["to"] > 60
