@@ -132,7 +132,7 @@ def _recipe(subject: Subject, request: PlanRequest, name: str, batch: int, seque
     held = {part: sharding.share(part, whole[part], request.sharding, request.gpus) for part in PARTS}
     if sharding.gathers(request.sharding, request.gpus):
         held["cast_cache"] = _gathered(subject, name)
-    total, largest_at = _largest(traced, whole, held)
+    total, largest_at = _largest(traced, whole, held, request)
     return {
         **held,
         "total": total,
@@ -169,16 +169,18 @@ def _traced(keyed: _Keyed, recipe: str, batch: int, sequence: int, optimizer: st
         raise untraceable(keyed.subject.name, error) from error
 
 
-def _largest(traced: Trace, whole: dict[str, int], held: dict[str, int]) -> tuple[int, str]:
+def _largest(traced: Trace, whole: dict[str, int], held: dict[str, int], request: PlanRequest) -> tuple[int, str]:
     """The most that lives at once on one GPU, and in which phase of the step."""
     always = held["weights"] + held["master_weights"] + held["optimizer"]
     gathered = held["cast_cache"] - whole["cast_cache"]
 
     def needs(name: str, peak: Peak) -> int:
         divided = peak.gradients * held["gradients"] // whole["gradients"] if whole["gradients"] else 0
-        # In the update no copy of the weights lives, nor is one gathered.
-        casts = 0 if name == "update" else gathered
-        return max(0, peak.live - peak.gradients + divided + casts)
+        others = peak.live - peak.gradients
+        if name == "update":
+            # A GPU updates its own part only, with temporaries for that part; no copy of the weights lives then.
+            return sharding.share("optimizer", others, request.sharding, request.gpus) + divided
+        return max(0, others + divided + gathered)
 
     name, peak = max(traced.phases.items(), key=lambda phase: needs(*phase))
     return always + needs(name, peak), name

@@ -84,6 +84,13 @@ def test_what_is_divided_is_what_the_stage_divides():
     assert of(tiny(6), gpus=1, sharding="zero3")["total"] == alone["total"]
 
 
+def test_a_shard_s_update_needs_temporaries_for_the_shard_alone():
+    found = plan({"model": "llama-2-70b", "recipes": ["bf16-amp"], "sequence": 128, "checkpointing": True,
+                  "gpus": 64, "sharding": "fsdp"})["recipes"]["bf16-amp"]  # fmt: skip
+    parts = ("weights", "gradients", "optimizer", "activations", "cast_cache")
+    assert found["total"] < sum(found[part] for part in parts) * 1.5
+
+
 def test_each_optimizer_keeps_its_state():
     config = tiny(6, hidden_size=256)
     count = plan({"config": config, "recipes": ["fp32"]})["parameters"]
