@@ -27,7 +27,9 @@ type               fields beside the common four
 ``memory`` holds bytes: ``weights master_weights gradients optimizer activations cast_cache total``, ``total`` the live
 peak of the step (:mod:`explorer.burst.memory`); on CUDA also ``allocator_peak`` and ``allocator_reserved``.
 ``gradients`` holds shares of the activation gradients, as the compute format holds them: ``zero_fraction
-subnormal_fraction nonfinite_fraction lost_fraction``, and ``histogram`` (:mod:`explorer.burst.gradients`).
+subnormal_fraction nonfinite_fraction lost_fraction``, ``histogram`` and ``weights_histogram`` (of the parameters'
+gradients), ``format`` (whose window applies), ``layers`` (name to the first three shares) and ``first_nonfinite`` (the
+first layer, as backward comes by, with a number that is not finite) (:mod:`explorer.burst.gradients`).
 ``bits`` is a list of ``{role, format, code}`` (:mod:`explorer.burst.bits`). ``updates`` and ``speed`` are those of
 :mod:`explorer.burst.updates` and :mod:`explorer.burst.speed`. ``eval`` holds the mean loss on held-out data, in nats:
 ``loss`` in float32 and ``autocast_loss`` as the lane is trained (:mod:`explorer.burst.evaluation`).

@@ -9,6 +9,7 @@ from typing import Any
 from explorer import recipes, workloads
 from explorer.errors import InputError, look_up
 from explorer.planner.catalogue import NAMED
+from explorer.workloads import own_models_allowed
 
 OPTIMIZERS = {
     "adamw": "AdamW: two float32 moments; on a GPU PyTorch's default keeps a list of temporaries besides",
@@ -126,10 +127,10 @@ def model_names() -> tuple[str, ...]:
 
 
 def _model(given: Any) -> str:
-    if isinstance(given, str) and given.startswith("hub:"):
+    if isinstance(given, str) and given.startswith("hub:") and own_models_allowed():
         return _hub(given)
     if not isinstance(given, str) or given not in model_names():
-        accepted = "one of " + ", ".join(model_names()) + ", or hub:<id>"
+        accepted = "one of " + ", ".join(model_names()) + (", or hub:<id>" if own_models_allowed() else "")
         raise InputError("model", given, accepted)
     return given
 

@@ -6,6 +6,16 @@ the process that trains.
 """
 
 from explorer.workloads.catalogue import DATASETS, MODELS, Dataset, Model, get_model, model_names
-from explorer.workloads.own import OWN_MODELS, accepts
+from explorer.workloads.own import OWN_MODELS, accepts, own_models_allowed
 
-__all__ = ["DATASETS", "MODELS", "OWN_MODELS", "Dataset", "Model", "accepts", "get_model", "model_names"]
+__all__ = [
+    "DATASETS",
+    "MODELS",
+    "OWN_MODELS",
+    "Dataset",
+    "Model",
+    "accepts",
+    "get_model",
+    "model_names",
+    "own_models_allowed",
+]

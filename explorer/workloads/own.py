@@ -52,7 +52,7 @@ def accepts(name: object, allow_hub: bool | None = None) -> Model:
         There is no such model, the id is none, or the folder does not hold a model that a burst can train.
     """
     if allow_hub is None:
-        allow_hub = os.environ.get(OWN_MODELS) != "no"
+        allow_hub = own_models_allowed()
     kind, colon, rest = name.partition(":") if isinstance(name, str) else ("", "", "")
     if not colon or kind not in ("hub", "path"):
         if isinstance(name, str) and name in MODELS:
@@ -64,6 +64,11 @@ def accepts(name: object, allow_hub: bool | None = None) -> Model:
         sentence = f"model: this server takes no models from the hub or from folders, only {accepted}."
         raise InputError("model", name, accepted, sentence=sentence)
     return _from_hub(rest) if kind == "hub" else _from_folder(rest)
+
+
+def own_models_allowed() -> bool:
+    """Whether the operator takes people's own models; see :data:`OWN_MODELS`."""
+    return os.environ.get(OWN_MODELS) != "no"
 
 
 def _from_hub(repository: str) -> Model:

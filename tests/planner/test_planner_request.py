@@ -89,6 +89,13 @@ def test_a_file_that_is_no_config_is_refused(tmp_path, capsys):
     assert capsys.readouterr().err.startswith("config")
 
 
+def test_a_server_may_refuse_the_hub(monkeypatch):
+    monkeypatch.setenv("EXPLORER_OWN_MODELS", "no")
+    with pytest.raises(InputError, match="model: got 'hub:owner/model'") as caught:
+        parse_request({"model": "hub:owner/model"})
+    assert "or hub:" not in str(caught.value)
+
+
 def test_a_model_of_the_hub_without_network_is_a_sentence(monkeypatch, capsys):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     assert cli.main(["plan", "--model", "hub:nobody/nothing-of-that-name"]) == cli.BAD_INPUT
