@@ -37,7 +37,8 @@ export function mount(element, props, server) {
   part("[data-json]").addEventListener("click", () => saved(exportJson));
   part("[data-png]").addEventListener("click", () => saved(exportPng));
   choices();
-  open();
+  // Until now a click would have done nothing, or have been overtaken by the check that the address asks for.
+  open().finally(() => (part("[data-start]").disabled = false));
 
   async function choices() {
     const names = await server.device_names(null).catch(() => []);
