@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 GRADIENTS_EVERY = 10
 """Steps from one sample of the gradients to the next."""
 
-UPDATES_EVERY = 20
+UPDATES_EVERY = 40
 """Steps from one sample of the updates to the next: each is an optimizer's step once more, in float64."""
 
 SPEED_EVERY = 10
 """Steps from one timing of the parts of a step to the next."""
 
-MEMORY_EVERY = 50
+MEMORY_EVERY = 100
 """Steps from one sample of memory to the next: it hardly changes, and is the dearest to look at in a short step."""
 
 BITS_SAMPLES = 25
