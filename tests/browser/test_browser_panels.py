@@ -153,8 +153,11 @@ def test_evaluations_and_seeds_are_drawn(lab):
         for event in _events(lab)
         if event["type"] == "step"
     }
-    mean = lab.page.evaluate("[...document.querySelector('[data-panel=loss] .plot').data[1].y]")
-    assert mean[-1] == pytest.approx((losses[0, 11, 0] + losses[0, 11, 1]) / 2, rel=1e-4)
+    # Plots are drawn a moment after the words above them.
+    last = "document.querySelector('[data-panel=loss] .plot').data[1].y.at(-1)"
+    mean = (losses[0, 11, 0] + losses[0, 11, 1]) / 2
+    lab.page.wait_for_function(f"mean => Math.abs({last} - mean) < 1e-4 * mean", arg=mean)
+    assert lab.page.evaluate(last) == pytest.approx(mean, rel=1e-4)
     assert "2 seeds" in lab.page.locator("[data-panel=loss] .panel-note").inner_text()
     lab.page.locator("[data-evaluated]").click()
     lab.page.wait_for_function("document.querySelector('[data-panel=loss] .plot').data.length === 8")
