@@ -26,7 +26,7 @@ GRADIENTS_EVERY = 10
 UPDATES_EVERY = 40
 """Steps from one sample of the updates to the next: each is an optimizer's step once more, in float64."""
 
-SPEED_EVERY = 10
+SPEED_EVERY = 20
 """Steps from one timing of the parts of a step to the next."""
 
 MEMORY_EVERY = 100
