@@ -1,7 +1,7 @@
 /** The Bits page: holds its state, hands it to the sections, and keeps the address a link that restores it. */
 
 import { decode, exact as decimal } from "../shared/codec.js";
-import { copyText, make, setText } from "../shared/dom.js";
+import { copyFor, make, setText } from "../shared/dom.js";
 import { BadInput, fromNumber, parse } from "../shared/rational.js";
 import * as blocks from "./blocks.js";
 import * as casts from "./casts.js";
@@ -164,9 +164,7 @@ export function mount(element, props) {
     if (code !== null) change({ code: { format: state.focus, code } });
   }
 
-  async function copyLink(event) {
-    const copied = await copyText(new URL(location.pathname + writeLink(state), location.href).href);
-    event.target.dataset.said = copied ? "copied" : "not copied";
-    setTimeout(() => delete event.target.dataset.said, 1500);
+  function copyLink(event) {
+    return copyFor(event.target, new URL(location.pathname + writeLink(state), location.href).href);
   }
 }

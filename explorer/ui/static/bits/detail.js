@@ -2,7 +2,7 @@
 
 import { decode, exact as decimal } from "../shared/codec.js";
 import { neighbours } from "../shared/encode.js";
-import { copyText, make, setText } from "../shared/dom.js";
+import { copyFor, make, setText } from "../shared/dom.js";
 import { codeIn, errors } from "./conversion.js";
 import { rangeSentence } from "./sentence.js";
 import { figure, hexadecimal, percent, powerOfTwo } from "./words.js";
@@ -71,10 +71,7 @@ export function createDetail(root) {
 /** A button that copies a text, and says so. @param {() => string} text */
 function copyButton(what, text) {
   const button = make("button", { type: "button", class: "tool", "aria-label": `Copy the ${what}` }, "copy");
-  button.addEventListener("click", async () => {
-    button.dataset.said = (await copyText(text())) ? "copied" : "not copied";
-    setTimeout(() => delete button.dataset.said, 1500);
-  });
+  button.addEventListener("click", () => copyFor(button, text()));
   return button;
 }
 

@@ -1,6 +1,6 @@
 /** What to train in here, why, and the code for it. */
 
-import { copyText, make, setText } from "../shared/dom.js";
+import { copyFor, make, setText } from "../shared/dom.js";
 
 /** @param {HTMLElement} element @param {{labels: Record<string, string>}} context */
 export function create(element, { labels }) {
@@ -29,10 +29,7 @@ export function create(element, { labels }) {
     choose(names[(names.indexOf(chosen) + step + names.length) % names.length]);
     tabs.querySelector("[aria-selected=true]").focus();
   });
-  copy.addEventListener("click", async () => {
-    copy.dataset.said = (await copyText(code.textContent)) ? "copied" : "not copied";
-    setTimeout(() => delete copy.dataset.said, 1500);
-  });
+  copy.addEventListener("click", () => copyFor(copy, code.textContent));
 
   function choose(name) {
     chosen = name;

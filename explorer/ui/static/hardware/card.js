@@ -118,12 +118,3 @@ function wrapped(pen, text, font) {
   }
   return lines;
 }
-
-/** Save what an address holds. @param {string} address @param {string} filename */
-export function download(address, filename) {
-  const link = document.createElement("a");
-  link.href = address;
-  link.download = filename;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(address), 10_000);
-}

@@ -1,8 +1,8 @@
 /** The Hardware page: starts and follows a check, hands its result to the sections, and keeps the address a link to it. */
 
-import { copyText, make, setText } from "../shared/dom.js";
+import { copyFor, make, saveAs, saveJson, setText } from "../shared/dom.js";
 import * as advice from "./advice.js";
-import { download, pngOf } from "./card.js";
+import { pngOf } from "./card.js";
 import * as compare from "./compare.js";
 import * as datasheet from "./datasheet.js";
 import * as devices from "./devices.js";
@@ -136,10 +136,8 @@ export function mount(element, props, server) {
     return `${message || "Stopped."}${kept}`;
   }
 
-  async function copyLink(event) {
-    const copied = await copyText(new URL(`${location.pathname}?check=${entry.check}`, location.href).href);
-    event.target.dataset.said = copied ? "copied" : "not copied";
-    setTimeout(() => delete event.target.dataset.said, 1500);
+  function copyLink(event) {
+    return copyFor(event.target, new URL(`${location.pathname}?check=${entry.check}`, location.href).href);
   }
 
   async function saved(save) {
@@ -148,11 +146,10 @@ export function mount(element, props, server) {
   }
 
   function exportJson() {
-    const text = JSON.stringify(entry.result, null, 1);
-    download(URL.createObjectURL(new Blob([text], { type: "application/json" })), `check-${entry.check}.json`);
+    saveJson(entry.result, `check-${entry.check}.json`);
   }
 
   async function exportPng() {
-    download(await pngOf(entry, context), `check-${entry.check}.png`);
+    saveAs(await pngOf(entry, context), `check-${entry.check}.png`);
   }
 }

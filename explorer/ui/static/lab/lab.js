@@ -4,7 +4,7 @@
  * A run is shown because the page's address names it, or because Gradio set the component's value to `{id, n}`.
  */
 
-import { copyText, make } from "../shared/dom.js";
+import { copyFor, make } from "../shared/dom.js";
 import { createGrid, keepPanels } from "./grid.js";
 import * as happened from "./happened.js";
 import { createLegend } from "./legend.js";
@@ -236,10 +236,7 @@ export function mount(element, props, watch, server) {
   }
 
   async function copyLink(button, link) {
-    const copied = await copyText(link);
-    button.dataset.said = copied ? "copied" : "";
-    if (!copied) prompt("Copy this link:", link);
-    setTimeout(() => delete button.dataset.said, 1500);
+    if (!(await copyFor(button, link))) prompt("Copy this link:", link);
   }
 
   async function save(button) {

@@ -1,6 +1,6 @@
 /** The Planner page: holds what is asked, asks the planner recipe by recipe, and keeps the address a link that restores it. */
 
-import { copyText, make, setText } from "../shared/dom.js";
+import { copyFor, make, saveJson, setText } from "../shared/dom.js";
 import { MEMORY_PARTS } from "../shared/palette.js";
 import * as bars from "./bars.js";
 import * as fits from "./fits.js";
@@ -180,18 +180,13 @@ export function mount(element, props, server) {
     sequence.placeholder = plan?.sequence ? String(plan.sequence) : "—";
   }
 
-  async function copyLink(event) {
-    const copied = await copyText(new URL(location.pathname + writeLink(state), location.href).href);
-    event.target.dataset.said = copied ? "copied" : "not copied";
-    setTimeout(() => delete event.target.dataset.said, 1500);
+  function copyLink(event) {
+    return copyFor(event.target, new URL(location.pathname + writeLink(state), location.href).href);
   }
 
   function download() {
     const recipes = Object.fromEntries(Object.entries(found).filter(([, parts]) => parts));
-    const file = new Blob([JSON.stringify({ ...plan, recipes }, null, 1)], { type: "application/json" });
-    const link = make("a", { href: URL.createObjectURL(file), download: `plan-${plan.model.replace(/[^\w.-]+/g, "-")}.json` });
-    link.click();
-    URL.revokeObjectURL(link.href);
+    saveJson({ ...plan, recipes }, `plan-${plan.model.replace(/[^\w.-]+/g, "-")}.json`);
   }
 }
 

@@ -39,12 +39,40 @@ export function swatch(lane) {
   return svg;
 }
 
+/** Milliseconds that a button says what it has done. */
+const SAID_MS = 1500;
+
+/**
+ * Copy text for the person who pressed a button, which then says how that went.
+ * @param {HTMLElement} button
+ * @param {string} text
+ * @returns {Promise<boolean>} whether it worked
+ */
+export async function copyFor(button, text) {
+  const copied = await copyText(text);
+  button.dataset.said = copied ? "copied" : "not copied";
+  setTimeout(() => delete button.dataset.said, SAID_MS);
+  return copied;
+}
+
+/** Save what an address holds. @param {string} address @param {string} filename */
+export function saveAs(address, filename) {
+  make("a", { href: address, download: filename }).click();
+  // A blob is read only after the click.
+  if (address.startsWith("blob:")) setTimeout(() => URL.revokeObjectURL(address), 10_000);
+}
+
+/** Save a value as JSON that people can read. @param {unknown} value @param {string} filename */
+export function saveJson(value, filename) {
+  saveAs(URL.createObjectURL(new Blob([JSON.stringify(value, null, 1)], { type: "application/json" })), filename);
+}
+
 /**
  * Copy text, also where the page is not a secure context and has no clipboard.
  * @param {string} text
  * @returns {Promise<boolean>} whether it worked
  */
-export async function copyText(text) {
+async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);
     return true;

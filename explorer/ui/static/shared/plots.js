@@ -1,5 +1,6 @@
 /** What every plot shares: loading Plotly, the layout in the page's colours, its size, and saving it as a picture. */
 
+import { saveAs } from "./dom.js";
 import { colour } from "./palette.js";
 
 /** @type {Promise<any> | null} */
@@ -101,10 +102,7 @@ export async function savePicture(Plotly, element, { format, title, filename }) 
     },
   };
   const address = await Plotly.toImage(picture, { format, width: 960, height: 540, scale: format === "png" ? 2 : 1 });
-  const link = document.createElement("a");
-  link.href = address;
-  link.download = `${filename}.${format}`;
-  link.click();
+  saveAs(address, `${filename}.${format}`);
 }
 
 /**
