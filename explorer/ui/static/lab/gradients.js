@@ -5,7 +5,7 @@
 
 import { make, setText } from "../shared/dom.js";
 import { colour, faint, laneColour } from "../shared/palette.js";
-import { CONFIG, keepSized, layout, plain, themed } from "../shared/plots.js";
+import { CONFIG, keepSized, layout, plain, shortName, themed } from "../shared/plots.js";
 import { createFetched } from "./fetched.js";
 import { showLayers } from "./layers.js";
 
@@ -213,7 +213,7 @@ function heat(data, view, span) {
 
 /** Name and format above a map. */
 function heading({ lane, index }, format, across, down, roomy) {
-  const text = `<b>${plain(shortened(lane.name))}</b>${format && roomy ? `  ${windowOf(format)}` : ""}`;
+  const text = `<b>${shortName(lane.name, LONGEST_NAME)}</b>${format && roomy ? `  ${windowOf(format)}` : ""}`;
   const place = { xref: "paper", yref: "paper", x: across[0], y: down[1], xanchor: "left", yanchor: "bottom" };
   return { ...place, text, showarrow: false, font: { size: 11, color: colour("plot-ink") }, name: String(index) };
 }
@@ -264,8 +264,4 @@ function sentence(data, lane) {
   const shares = `${percent(data.zero_fraction[last])} zero, ${percent(data.subnormal_fraction[last])} subnormal, ${percent(data.nonfinite_fraction[last])} not finite`;
   const bad = data.first_bad ? ` The first layer with a gradient that is not finite is ${data.first_bad.layer}, at step ${data.first_bad.step}.` : "";
   return `${lane.name} at step ${data.step[last]}: ${shares}.${bad}`;
-}
-
-function shortened(name) {
-  return name.length <= LONGEST_NAME ? name : `${name.slice(0, LONGEST_NAME - 1)}…`;
 }

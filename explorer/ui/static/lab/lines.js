@@ -6,7 +6,7 @@
  */
 
 import { DASHES, colour, faint, laneColour } from "../shared/palette.js";
-import { CONFIG, keepSized, layout, plain, themed, thinned } from "../shared/plots.js";
+import { CONFIG, keepSized, layout, paced, plain, themed, thinned } from "../shared/plots.js";
 
 /** Points a line is drawn with before it is thinned. */
 const MOST_POINTS = 2000;
@@ -41,8 +41,7 @@ export async function createLines(Plotly, element, options) {
   let hidden = new Set();
   /** @type {ReturnType<typeof freshState>[]} what is drawn of each lane */
   let drawn = [];
-  let redrawAt = 0;
-  let redrawTimer = 0;
+  const pace = paced(drawAnew, REDRAW);
   let shown = null;
   let dotted = true;
   /** Lowest and highest finite value drawn. */
@@ -66,7 +65,7 @@ export async function createLines(Plotly, element, options) {
   /** Empty traces for the lanes of a run. */
   function reset(run) {
     shown = run;
-    clearTimeout(redrawTimer);
+    pace.cancel();
     drawn = run.lanes.map(freshState);
     dotted = run.lanes.every((lane) => lane.step.length < SEEN_AS_LINE);
     extent = [Infinity, -Infinity];
@@ -125,7 +124,7 @@ export async function createLines(Plotly, element, options) {
   function update(run) {
     if (run !== shown || drawn.length !== run.lanes.length) reset(run);
     const long = run.lanes.some((lane) => lane.step.length > MOST_POINTS);
-    if (long || run.lanes.some((lane, index) => options.extras?.(lane, index).length)) return redrawSoon();
+    if (long || run.lanes.some((lane, index) => options.extras?.(lane, index).length)) return pace.soon();
     const updates = { x: [], y: [], text: [], "marker.symbol": [] };
     const indices = [];
     run.lanes.forEach((lane, index) => {
@@ -210,16 +209,8 @@ export async function createLines(Plotly, element, options) {
     return { raw, smooth, text, marks };
   }
 
-  function redrawSoon() {
-    const wait = redrawAt + REDRAW - performance.now();
-    clearTimeout(redrawTimer);
-    if (wait <= 0) redraw();
-    else redrawTimer = setTimeout(redraw, wait);
-  }
-
   /** Draw everything anew, thinned where there are too many points. */
-  function redraw() {
-    redrawAt = performance.now();
+  function drawAnew() {
     if (!shown) return;
     dotted &&= shown.lanes.every((lane) => lane.step.length < SEEN_AS_LINE);
     const data = shown.lanes.flatMap((lane, index) => {
@@ -249,11 +240,11 @@ export async function createLines(Plotly, element, options) {
   return {
     reset,
     update,
-    redraw,
+    redraw: pace.now,
     /** @param {number} amount from 0 (none) to below 1 */
     smooth(amount) {
       smoothing = amount;
-      redraw();
+      pace.now();
     },
     /** @param {"linear" | "log"} type */
     axis(type) {
@@ -267,7 +258,7 @@ export async function createLines(Plotly, element, options) {
     },
     theme() {
       Plotly.relayout(element, themed());
-      redraw();
+      pace.now();
     },
   };
 }

@@ -3,11 +3,10 @@
 import { humanBytes, unitFor } from "../shared/bytes.js";
 import { make } from "../shared/dom.js";
 import { MEMORY_PARTS, colour } from "../shared/palette.js";
-import { CONFIG, keepSized, layout, plain, themed } from "../shared/plots.js";
+import { CONFIG, barAxis, keepSized, layout, paced, themed } from "../shared/plots.js";
 
 /** Milliseconds between two drawings. */
 const REDRAW = 300;
-const LONGEST_NAME = 18;
 const PEAK =
   "The most that was alive at one moment of a step. The parts reach their most at different moments, so that their sum can be larger.";
 
@@ -23,8 +22,7 @@ export async function create(Plotly, panel) {
   const base = layout("memory", "");
   let hidden = new Set();
   let shown = null;
-  let drawnAt = 0;
-  let timer = 0;
+  const pace = paced(draw, REDRAW);
 
   await Plotly.newPlot(element, [], base, CONFIG);
   Plotly.relayout(element, themed());
@@ -32,21 +30,15 @@ export async function create(Plotly, panel) {
 
   function reset(run) {
     shown = run;
-    clearTimeout(timer);
-    drawnAt = 0;
-    draw();
+    pace.now();
   }
 
   function update(run) {
     shown = run;
-    clearTimeout(timer);
-    const wait = drawnAt + REDRAW - performance.now();
-    if (wait <= 0) draw();
-    else timer = setTimeout(draw, wait);
+    pace.soon();
   }
 
   function draw() {
-    drawnAt = performance.now();
     if (!shown) return;
     const lanes = shown.lanes.map((lane, index) => ({ lane, index })).filter(({ index }) => !hidden.has(index));
     const sampled = lanes.filter(({ lane }) => lane.memory.length);
@@ -93,7 +85,6 @@ export async function create(Plotly, panel) {
       const part = item.dataset.part;
       item.hidden = !latest.some(([, parts]) => parts[part]);
     }
-    const ticks = sampled.map(({ lane }) => plain(shortened(lane.name)));
     const most = Math.max(0, ...latest.map(([, parts]) => Math.max(sum(parts), parts.total ?? 0))) / unit.bytes;
     // Room for the words behind a bar, which are as wide on a phone as anywhere.
     const room = 1 + 70 / Math.max(element.clientWidth - 190, 60);
@@ -107,15 +98,7 @@ export async function create(Plotly, panel) {
         hovermode: "closest",
         dragmode: false,
         xaxis: { ...now.xaxis, title: { text: `memory (${unit.name})`, standoff: 4 }, autorange: false, range: [0, most * room || 1] },
-        yaxis: {
-          ...now.yaxis,
-          tickvals: rows,
-          ticktext: ticks,
-          ticks: "",
-          autorange: false,
-          range: [Math.max(rows.length, 2) - 0.45, -0.55],
-          fixedrange: true,
-        },
+        yaxis: barAxis(now.yaxis, sampled.map(({ lane }) => lane.name)),
       },
       CONFIG,
     );
@@ -126,11 +109,11 @@ export async function create(Plotly, panel) {
     update,
     hide(lanes) {
       hidden = lanes;
-      draw();
+      pace.now();
     },
     theme() {
       Plotly.relayout(element, themed());
-      draw();
+      pace.now();
     },
     empty: (run) => (run.lanes.some((lane) => lane.memory.length) ? "" : null),
     summary: (run) =>
@@ -143,8 +126,4 @@ export async function create(Plotly, panel) {
         })
         .join(" "),
   };
-}
-
-function shortened(name) {
-  return name.length <= LONGEST_NAME ? name : `${name.slice(0, LONGEST_NAME - 1)}…`;
 }

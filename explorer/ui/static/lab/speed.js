@@ -2,11 +2,10 @@
 
 import { make } from "../shared/dom.js";
 import { PHASES, colour } from "../shared/palette.js";
-import { CONFIG, keepSized, layout, plain, themed } from "../shared/plots.js";
+import { CONFIG, barAxis, keepSized, layout, paced, themed } from "../shared/plots.js";
 
 /** Milliseconds between two drawings. */
 const REDRAW = 400;
-const LONGEST_NAME = 18;
 
 /**
  * @param {any} Plotly
@@ -21,8 +20,7 @@ export async function create(Plotly, panel) {
   let hidden = new Set();
   let run = null;
   let points = -1;
-  let drawnAt = 0;
-  let timer = 0;
+  const pace = paced(draw, REDRAW);
 
   const base = layout("time of a step (ms)", "");
   await Plotly.newPlot(element, [], { ...base, hovermode: "closest", dragmode: false, barmode: "stack" }, CONFIG);
@@ -30,7 +28,6 @@ export async function create(Plotly, panel) {
   keepSized(Plotly, element);
 
   function draw() {
-    drawnAt = performance.now();
     if (!run?.started) return;
     points = count(run);
     const lanes = run.lanes
@@ -70,15 +67,7 @@ export async function create(Plotly, panel) {
       {
         ...now,
         xaxis: { ...now.xaxis, autorange: false, range: [0, most * room || 1] },
-        yaxis: {
-          ...now.yaxis,
-          tickvals: rows,
-          ticktext: lanes.map(({ lane }) => plain(shortened(lane.name))),
-          ticks: "",
-          autorange: false,
-          range: [Math.max(rows.length, 2) - 0.45, -0.55],
-          fixedrange: true,
-        },
+        yaxis: barAxis(now.yaxis, lanes.map(({ lane }) => lane.name)),
       },
       CONFIG,
     );
@@ -88,23 +77,19 @@ export async function create(Plotly, panel) {
     reset(next) {
       run = next;
       points = -1;
-      draw();
+      pace.now();
     },
     update(next) {
       run = next;
-      if (count(run) === points) return;
-      clearTimeout(timer);
-      const wait = drawnAt + REDRAW - performance.now();
-      if (wait <= 0) draw();
-      else timer = setTimeout(draw, wait);
+      if (count(run) !== points) pace.soon();
     },
     hide(lanes) {
       hidden = lanes;
-      draw();
+      pace.now();
     },
     theme() {
       Plotly.relayout(element, themed());
-      draw();
+      pace.now();
     },
     empty: (current) =>
       count(current) ? "" : current.ended ? "No speed was sampled in this run." : current.started ? "Not sampled yet …" : null,
@@ -159,8 +144,4 @@ function figure(speed, lane) {
   const [first, ...rest] = words(speed);
   const mark = lane.support === "emulated" ? "≈ " : "";
   return [`  ${mark}${speed.total.toPrecision(3)} ms, ${first}`, ...rest.map((each) => `  ${each.replace(" of the matmul rate", " of matmul")}`)].join("<br>");
-}
-
-function shortened(name) {
-  return name.length <= LONGEST_NAME ? name : `${name.slice(0, LONGEST_NAME - 1)}…`;
 }

@@ -4,7 +4,7 @@
  */
 
 import { DASHES, colour, laneColour } from "../shared/palette.js";
-import { CONFIG, keepSized, layout, plain, themed } from "../shared/plots.js";
+import { CONFIG, keepSized, layout, paced, plain, themed } from "../shared/plots.js";
 import { createFetched } from "./fetched.js";
 
 /** Parts that the bins of a histogram are counted in, as the server does. */
@@ -19,11 +19,10 @@ const REDRAW = 400;
  */
 export async function create(Plotly, panel, tools) {
   const element = panel.querySelector(".plot");
-  const fetched = createFetched("updates", (run) => run.last, draw);
+  const pace = paced(draw, REDRAW);
+  const fetched = createFetched("updates", (run) => run.last, pace.now);
   let hidden = new Set();
   let run = null;
-  let drawnAt = 0;
-  let timer = 0;
   let points = -1;
 
   const base = layout("step", "weights left unchanged (%)");
@@ -51,15 +50,7 @@ export async function create(Plotly, panel, tools) {
     Plotly.relayout(element, { ...colours, ...Object.fromEntries(both) });
   }
 
-  function soon() {
-    clearTimeout(timer);
-    const wait = drawnAt + REDRAW - performance.now();
-    if (wait <= 0) draw();
-    else timer = setTimeout(draw, wait);
-  }
-
   function draw() {
-    drawnAt = performance.now();
     if (!run) return;
     points = count(run);
     const lanes = run.lanes.map((lane, index) => ({ lane, index })).filter(({ index }) => !hidden.has(index));
@@ -86,20 +77,20 @@ export async function create(Plotly, panel, tools) {
       run = next;
       points = -1;
       fetched.look(run);
-      draw();
+      pace.now();
     },
     update(next) {
       run = next;
       fetched.look(run);
-      if (count(run) !== points) soon();
+      if (count(run) !== points) pace.soon();
     },
     hide(lanes) {
       hidden = lanes;
-      draw();
+      pace.now();
     },
     theme() {
       theme();
-      draw();
+      pace.now();
     },
     empty: (current) =>
       count(current) ? "" : current.ended ? "No update was sampled in this run." : current.started ? "Not sampled yet …" : null,

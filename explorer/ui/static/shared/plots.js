@@ -83,6 +83,50 @@ export function keepSized(Plotly, element) {
 }
 
 /**
+ * A drawing that is made at most every so many milliseconds: `now` makes it at once, `soon` when that time is over.
+ * @param {() => void} draw
+ * @param {number} milliseconds
+ */
+export function paced(draw, milliseconds) {
+  let drawnAt = 0;
+  let timer = 0;
+  function now() {
+    clearTimeout(timer);
+    drawnAt = performance.now();
+    draw();
+  }
+  function soon() {
+    clearTimeout(timer);
+    const wait = drawnAt + milliseconds - performance.now();
+    if (wait <= 0) now();
+    else timer = setTimeout(now, wait);
+  }
+  return { now, soon, cancel: () => clearTimeout(timer) };
+}
+
+/** A lane's name as plain text that leaves a plot its room. @param {string} name @param {number} [longest] */
+export function shortName(name, longest = 18) {
+  return plain(name.length <= longest ? name : `${name.slice(0, longest - 1)}…`);
+}
+
+/**
+ * The vertical axis of a plot with a bar a lane, the first one on top.
+ * @param {object} axis as the layout has it now
+ * @param {string[]} names of the lanes
+ */
+export function barAxis(axis, names) {
+  return {
+    ...axis,
+    tickvals: names.map((_, row) => row),
+    ticktext: names.map((name) => shortName(name)),
+    ticks: "",
+    autorange: false,
+    range: [Math.max(names.length, 2) - 0.45, -0.55],
+    fixedrange: true,
+  };
+}
+
+/**
  * Save a plot as a picture that stands alone: with title, legend and a background.
  * @param {any} Plotly
  * @param {HTMLElement & {data: object[], layout: object}} element
