@@ -12,9 +12,9 @@ from explorer.sessions.routes import router as run_routes
 from explorer.ui import static_files
 from explorer.ui.theme import THEME
 
-STYLES = ("shared/tokens.css", "shared/page.css", "lab/sidebar.css", "lab/lanes.css", "lab/lab.css", "lab/panels.css",
-          "lab/bits.css", "lab/samples.css", "lab/phone.css", "bits/bits.css", "bits/line.css", "bits/blocks.css",
-          "bits/tensor.css", "planner/planner.css", "hardware/hardware.css")  # fmt: skip
+STYLES = ("shared/tokens.css", "shared/page.css", "shared/cards.css", "lab/sidebar.css", "lab/lanes.css", "lab/lab.css",
+          "lab/panels.css", "lab/bits.css", "lab/samples.css", "lab/phone.css", "bits/bits.css", "bits/line.css",
+          "bits/blocks.css", "bits/tensor.css", "planner/planner.css", "hardware/hardware.css")  # fmt: skip
 
 
 def launch(
